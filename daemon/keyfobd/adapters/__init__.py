@@ -1,0 +1,1 @@
+"""One outside thing each; every adapter turns its errors into ours at the border."""
