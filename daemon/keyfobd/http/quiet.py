@@ -47,4 +47,10 @@ class QuietServer(web.Server):
     """A server for ``loop.create_server`` and ``loop.create_unix_server``, with one handler for whatever comes."""
 
     def __call__(self) -> web.RequestHandler:
-        return QuietHandler(self, loop=self._loop, access_log=None, keepalive_timeout=0, **self._kwargs)
+        return QuietHandler(
+            self,
+            loop=self._loop,
+            access_log=None,  # type: ignore[arg-type]  # typed narrower than AppRunner's, which documents None
+            keepalive_timeout=0,
+            **self._kwargs,
+        )
