@@ -64,7 +64,7 @@ long: $(READY)
 	@$(PYTEST) -q tests/long || [ $$? -eq 5 ]
 
 dist: $(READY)
-	@scripts/make-dist.sh $(BIN)/python
+	@$(BIN)/python scripts/dist.py
 
 clean:
 	@rm -rf $(VENV) $(BUILD) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
