@@ -188,3 +188,21 @@ class EndpointToken:
     last_used_at: int | None = None
     process: Process | None = None
     keep_until: int | None = None  # exec: lives until then though its process is gone
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSession:
+    """What is kept of a session between two lives of the daemon."""
+
+    session: Session
+    origins: Origins  # where it was signed in at
+    tokens: Tokens | None  # None: signed out
+    registrations: tuple[Registration, ...]
+    catalogue: tuple[CatalogueEntry, ...]
+    signed_in_at: float  # seconds since 1970
+
+    @property
+    def key(self) -> str:
+        """One for each identity: the same name with another start URL is another session."""
+        name, start_url, region, scopes = self.session.identity
+        return "\n".join((name, start_url, region, *scopes))

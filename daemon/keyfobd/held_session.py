@@ -1,0 +1,287 @@
+"""One session held: its tokens, their renewal ahead of time, and the calls that are made with them.
+
+Renewals are single flight and belong to the session, not to who asked. Nothing that the network does ends a session;
+only Identity Center's own word does, and then no more calls are made until somebody signs in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
+
+from keyfobd.core import freshness
+from keyfobd.core.errors import (
+    Busy,
+    GrantRefused,
+    InternalError,
+    KeyfobError,
+    OriginsChanged,
+    RegistrationGone,
+    SignInNeeded,
+    TokenRejected,
+    Unreachable,
+)
+from keyfobd.core.freshness import Failure, RenewFirst, RenewThenServe, Serve, ServeAndRenew
+from keyfobd.core.model import SealedSession
+from keyfobd.limiter import Limiter, Priority, Urgency
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from keyfobd.core.model import Flow, Origins, Registration, Session, Tokens
+    from keyfobd.limiter import Clock
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+SETTLING = (0.0, 1.0, 3.0)
+"""Seconds before each try with a renewed token that is refused still: a new one can take moments to be known."""
+REGISTRATION_MARGIN = 900.0
+"""Seconds that a registration must have left to be used for a new sign-in; the AWS CLI wants as many."""
+LONGEST_LOOK = 15.0
+
+
+class Renewer(Protocol):
+    """What it takes to keep a session alive."""
+
+    async def origins(self, region: str) -> Origins: ...
+    async def refresh(self, session: Session, registration: Registration, refresh_token: str) -> Tokens: ...
+
+
+class HeldSession:
+    """``save`` makes what is held durable; ``on_change`` is called when the session begins or ends."""
+
+    def __init__(
+        self,
+        session: Session,
+        center: Renewer,
+        clock: Clock,
+        limiter: Limiter,
+        *,
+        save: Callable[[], Awaitable[None]],
+        chance: Callable[[], float],
+    ) -> None:
+        self.session = session
+        self.limiter = limiter
+        self.record: SealedSession | None = None
+        self.ended = False
+        self.closing = False  # the person is signing out
+        self.trouble: Unreachable | None = None  # what keeps Identity Center from being reached, while it does
+        self._center = center
+        self._clock = clock
+        self._save = save
+        self._chance = chance
+        self._early = 0.1 * chance()
+        self._failure: Failure | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._ahead: asyncio.Task[None] | None = None
+        self._began = asyncio.Event()  # replaced at each sign-in: wakes those who wait for a token to settle
+
+    @property
+    def tokens(self) -> Tokens | None:
+        return self.record.tokens if self.record is not None else None
+
+    # --- calling ----------------------------------------------------------------------------------------------------
+
+    async def call(self, urgency: Urgency, operation: Callable[[str], Awaitable[T]]) -> T:
+        """Make one call with the access token. A token that is refused before its time is renewed once; the session
+        is over only when Identity Center refuses the renewed one as well, for five seconds."""
+        tokens = await self.access_token()
+        try:
+            return await self.limited(urgency, operation, tokens.access_token)
+        except TokenRejected:
+            tokens = await self._renewed_after(tokens)
+        for pause in SETTLING:
+            await self._let_settle(pause)
+            tokens = self.tokens or tokens
+            try:
+                return await self.limited(urgency, operation, tokens.access_token)
+            except TokenRejected:
+                continue
+        raise self.end("the renewed access token is refused")
+
+    async def limited(self, urgency: Urgency, operation: Callable[[str], Awaitable[T]], argument: str = "") -> T:
+        """Make one call when it is its turn, and note whether Identity Center can be reached."""
+        await self.limiter.turn(urgency)
+        started = self._clock.now()
+        try:
+            answer = await operation(argument)
+        except Busy as busy:
+            self.limiter.throttled(started)
+            self.trouble = busy
+            raise
+        except Unreachable as trouble:
+            self.trouble = trouble
+            raise
+        except KeyfobError:  # an answer, if not the one wished for
+            self.trouble = None
+            raise
+        self.trouble = None
+        return answer
+
+    async def _let_settle(self, seconds: float) -> None:
+        if seconds:
+            waiting = asyncio.create_task(self._began.wait())
+            await asyncio.wait({waiting}, timeout=seconds)
+            waiting.cancel()
+
+    # --- the access token -------------------------------------------------------------------------------------------
+
+    async def access_token(self) -> Tokens:
+        """The access token, valid now. Raises ``SignInNeeded``, ``OriginsChanged`` or why it cannot be renewed."""
+        tokens = self.tokens
+        if tokens is None or self.ended or self.closing:
+            raise self.sign_in_needed()
+        await self._check_origins()
+        decision = freshness.decide(tokens, self._early, self._failure, self._clock.now())
+        match decision:
+            case Serve(token):
+                return token
+            case ServeAndRenew(token) | RenewThenServe(token):
+                if token.refresh_token is not None:
+                    self._renew()
+                return token
+            case RenewFirst():
+                return await self._renewed_after(tokens)
+            case _:
+                assert_never(decision)
+
+    async def _renewed_after(self, old: Tokens) -> Tokens:
+        """Other tokens than ``old``: those that somebody else has renewed meanwhile, or newly renewed ones."""
+        if self.tokens is old:
+            if old.refresh_token is None:
+                raise self.end("the access token cannot be renewed")
+            if self._failure is not None and not freshness.may_try(self._failure, self._clock.now(), asked=True):
+                raise self._failure.error
+            await asyncio.wait({self._renew()})
+        if self.tokens is None or self.ended:
+            raise self.sign_in_needed()
+        if self.tokens is old:
+            raise self._failure.error if self._failure is not None else self.sign_in_needed()
+        return self.tokens
+
+    def _renew(self) -> asyncio.Task[None]:
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renewal_of(self.tokens), name=f"renew {self.session.name}")
+        return self._renewal
+
+    async def _renewal_of(self, old: Tokens | None) -> None:
+        try:
+            if old is not None and old.refresh_token is not None:
+                await self._refresh(old, old.refresh_token)
+        except (GrantRefused, RegistrationGone) as refusal:
+            if isinstance(refusal, RegistrationGone) and old is not None:
+                self.forget_registration(old.registration)
+            if self.tokens is old:
+                self.end(refusal.code)
+        except KeyfobError as error:
+            self._failure = freshness.failed(error, self._failure, self._clock.now(), self._chance())
+        except Exception:
+            log.exception("renewing the access token of %s failed unexpectedly", self.session.name)
+            bug = InternalError("keyfob failed unexpectedly at renewing the session.", "Run: keyfob status")
+            self._failure = freshness.failed(bug, self._failure, self._clock.now(), self._chance())
+        finally:
+            self._renewal = None
+
+    async def _refresh(self, old: Tokens, refresh_token: str) -> None:
+        async def refresh(_: str) -> Tokens:
+            return await self._center.refresh(self.session, old.registration, refresh_token)
+
+        new = await self.limited(Urgency(Priority.TOKEN, old.remaining(self._clock.now())), refresh)
+        if self.tokens is old and self.record is not None:  # nobody signed in or out meanwhile
+            await self._hold(replace(self.record, tokens=new))
+
+    async def _check_origins(self) -> None:
+        """Tokens go where they came from, and nowhere else."""
+        if self.record is not None and self.record.origins != await self._center.origins(self.session.region):
+            raise OriginsChanged(
+                f"The session {self.session.name} was signed in at other endpoints than the ones configured now; "
+                "nothing is sent there.",
+                f"Set the endpoints back, or run: keyfob login {self.session.name} --force",
+            )
+
+    # --- beginning and ending -----------------------------------------------------------------------------------------
+
+    async def begin(self, tokens: Tokens, origins: Origins, registration: Registration) -> None:
+        """A sign-in has ended well."""
+        registrations = (registration, *(r for r in self.registrations() if r.flow != registration.flow))
+        catalogue = self.record.catalogue if self.record is not None else ()
+        self.ended = False
+        self._began.set()
+        self._began = asyncio.Event()
+        await self._hold(
+            SealedSession(self.session, origins, tokens, registrations, catalogue, signed_in_at=self._clock.now().wall)
+        )
+
+    async def _hold(self, record: SealedSession) -> None:
+        self.record = record
+        self._failure = None
+        self._early = 0.1 * self._chance()
+        await self._save()
+
+    def end(self, reason: str) -> SignInNeeded:
+        """Identity Center's own word: this session is over. Said once, and no calls are made until a sign-in."""
+        if not self.ended:
+            self.ended = True
+            log.warning("the session %s has ended (%s): keyfob login %s", self.session.name, reason, self.session.name)
+        return self.sign_in_needed()
+
+    async def forget(self) -> None:
+        """The person signs out: tokens are gone, registrations and the catalogue stay for the next time."""
+        self.ended = self.closing = False
+        self._failure = self.trouble = None
+        if self.record is not None:
+            self.record = replace(self.record, tokens=None)
+        await self._save()
+
+    def sign_in_needed(self) -> SignInNeeded:
+        """Why there is no token, for a person."""
+        name = self.session.name
+        if self.ended:
+            return SignInNeeded(name)
+        return SignInNeeded(name, f"Sign-in needed: nobody is signed in to the IAM Identity Center session {name}.")
+
+    def registrations(self) -> tuple[Registration, ...]:
+        return self.record.registrations if self.record is not None else ()
+
+    def registration_for(self, flow: Flow) -> Registration | None:
+        """A registration that can still be used for a sign-in."""
+        latest = self._clock.now().wall + REGISTRATION_MARGIN
+        return next((r for r in self.registrations() if r.flow == flow and r.expires_at > latest), None)
+
+    def forget_registration(self, gone: Registration) -> None:
+        """Identity Center does not know it any more."""
+        if self.record is not None:
+            left = tuple(r for r in self.record.registrations if r != gone)
+            self.record = replace(self.record, registrations=left)
+
+    # --- looking after it ---------------------------------------------------------------------------------------------
+
+    def look(self) -> float:
+        """Renew the access token if that is due; seconds until it wants to be looked at again."""
+        tokens = self.tokens
+        if tokens is None or tokens.refresh_token is None or self.ended or self.closing or self._renewal is not None:
+            return LONGEST_LOOK
+        wait = freshness.seconds_until_due(tokens, self._early, self._failure, self._clock.now())
+        if wait > 0:
+            return wait
+        self._ahead = asyncio.create_task(self._renew_ahead(), name=f"renew {self.session.name} ahead")
+        return LONGEST_LOOK
+
+    async def _renew_ahead(self) -> None:
+        try:
+            await self._check_origins()
+        except KeyfobError as error:
+            self._failure = freshness.failed(error, self._failure, self._clock.now(), self._chance())
+            return
+        await asyncio.wait({self._renew()})
+
+    async def close(self) -> None:
+        """Cancel what is in flight."""
+        tasks = [task for task in (self._ahead, self._renewal) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,368 @@
+"""All sessions: what is configured, what is sealed, who signs in and out, and what needs doing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from keyfobd.catalogue import Lister, entitlements
+from keyfobd.core.errors import KeyfobError, Locked, SignInNeeded, StorageProblem, TokenRejected, UnknownTarget
+from keyfobd.held_session import LONGEST_LOOK, HeldSession, Renewer
+from keyfobd.limiter import Limiter, Priority, Urgency
+from keyfobd.sign_in import Authorizer, Means, SignIn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+
+    from keyfob.wire import LoggedOut, LoginEvent, StorageAnswer
+    from keyfobd.core.model import (
+        CatalogueEntry,
+        Flow,
+        Registration,
+        RoleCredentials,
+        SealedSession,
+        Session,
+        SsoRole,
+        Tokens,
+    )
+    from keyfobd.limiter import Clock
+
+log = logging.getLogger(__name__)
+
+SessionState = Literal["signed-out", "signing-in", "signed-in", "offline", "sign-in-needed", "locked"]
+Needs = Literal["login", "unlock", "network", "configure"]
+
+
+class Center(Renewer, Authorizer, Lister, Protocol):
+    """Identity Center, as far as sessions go."""
+
+    async def role_credentials(self, session: Session, access_token: str, role: SsoRole) -> RoleCredentials: ...
+    async def logout(self, session: Session, access_token: str) -> None: ...
+
+
+class Store(Protocol):
+    """The sealed file."""
+
+    @property
+    def storage(self) -> StorageAnswer: ...
+    async def open(self) -> tuple[SealedSession, ...]: ...
+    async def store(self, sessions: Mapping[str, SealedSession]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What chance and the settings decide: ``chance`` yields a number in [0, 1), ``sign_in`` the means by name."""
+
+    chance: Callable[[], float]
+    calls_per_second: float
+    sign_in: Callable[[str], Means]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session as ``status`` shows it; times in seconds since 1970."""
+
+    name: str
+    start_url: str
+    region: str
+    state: SessionState
+    token_expires_at: float | None
+    needs: Needs | None
+    detail: str | None
+
+
+class Listener(Protocol):
+    """Who wants to know of beginnings and ends (the broker)."""
+
+    def session_ready(self, name: str) -> None: ...
+    def drop_session(self, name: str) -> None: ...
+
+
+class Sessions:
+    """One owner of every session."""
+
+    def __init__(self, center: Center, store: Store, clock: Clock, rules: Rules) -> None:
+        self._center = center
+        self._store = store
+        self._clock = clock
+        self._rules = rules
+        self._held: dict[str, HeldSession] = {}
+        self._records: dict[str, SealedSession] = {}  # as last read or made, by key; some belong to nothing configured
+        self._limiters: dict[tuple[str, str], Limiter] = {}
+        self._sign_ins: dict[str, SignIn] = {}
+        self._listings: dict[str, asyncio.Task[tuple[CatalogueEntry, ...]]] = {}
+        self._opened = asyncio.Event()
+        self.listener: Listener | None = None  # set once by the composition root
+
+    # --- what there is ----------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Take over what is sealed. Until this has ended requests wait, each for its own deadline."""
+        try:
+            self._take(await self._store.open())
+        finally:
+            self._opened.set()
+
+    def unlocked(self, records: Iterable[SealedSession]) -> None:
+        """The keyring came late: take over what is not held already."""
+        self._take(records)
+
+    def _take(self, records: Iterable[SealedSession]) -> None:
+        for record in records:
+            self._records.setdefault(record.key, record)
+        for held in self._held.values():
+            self._resume(held)
+
+    def _resume(self, held: HeldSession) -> None:
+        if held.record is None:
+            held.record = next((r for r in self._records.values() if r.session.identity == held.session.identity), None)
+            if held.tokens is not None and self.listener is not None:
+                self.listener.session_ready(held.session.name)
+
+    def configure(self, sessions: Iterable[Session]) -> None:
+        """These are the sessions of ``~/.aws/config`` now. What belonged to others is set aside, not used, not lost."""
+        wanted = {session.name: session for session in sessions}
+        for name, held in list(self._held.items()):
+            if name not in wanted or wanted[name].identity != held.session.identity:
+                del self._held[name]
+                if self.listener is not None:
+                    self.listener.drop_session(name)
+        for name, session in wanted.items():
+            if name not in self._held:
+                self._held[name] = self._new(session)
+                self._resume(self._held[name])
+            self._held[name].session = session
+
+    def _new(self, session: Session) -> HeldSession:
+        limiter = self._limiters.setdefault(
+            (session.name, session.region), Limiter(self._clock, self._rules.calls_per_second)
+        )
+        return HeldSession(session, self._center, self._clock, limiter, save=self._save, chance=self._rules.chance)
+
+    async def _save(self) -> None:
+        """Make what is held durable. Where that cannot be, memory goes on and ``status`` says so."""
+        for held in self._held.values():
+            if held.record is not None:
+                self._records[held.record.key] = held.record
+        try:
+            await self._store.store(self._records)
+        except StorageProblem as problem:
+            log.error("the sessions could not be stored: %s", problem)  # noqa: TRY400 - expected, and said in one line
+
+    def named(self, name: str) -> HeldSession:
+        """Raises ``UnknownTarget``."""
+        held = self._held.get(name)
+        if held is None:
+            raise UnknownTarget(f"There is no session {name} in ~/.aws/config.", "Run: keyfob status")
+        return held
+
+    # --- role credentials -------------------------------------------------------------------------------------------
+
+    async def role_credentials(self, role: SsoRole, urgency: Urgency) -> RoleCredentials:
+        """Fetch credentials for a role, in turn. Raises what design §6 names."""
+        await self._opened.wait()
+        held = self.named(role.session)
+        self._check_lock(held)
+        return await held.call(urgency, lambda token: self._center.role_credentials(held.session, token, role))
+
+    def expected_wait(self, role: SsoRole) -> float:
+        """Seconds until a call for that role would have its turn."""
+        held = self._held.get(role.session)
+        return held.limiter.expected_wait(Priority.ASKED) if held is not None else 0.0
+
+    def _check_lock(self, held: HeldSession) -> None:
+        if held.tokens is None and self._store.storage["kind"] == "locked":
+            raise Locked("The keyring is locked, and with it the sign-ins.", "Unlock it, then run: keyfob status")
+
+    # --- signing in -------------------------------------------------------------------------------------------------
+
+    async def login(self, name: str, flow: Flow, *, force: bool) -> AsyncGenerator[LoginEvent, None]:
+        """Sign in, or join who is signing in: events until ``done`` or ``failed``. To be closed with ``aclosing``."""
+        await self._opened.wait()
+        held = self.named(name)
+        if self._state(held) in {"signed-in", "offline"} and not force and self._running(name) is None:
+            yield self._done(held, already=True)
+            return
+        sign_in = self._running(name) or await self._start(held, flow, force=force)
+        async with aclosing(sign_in.listen()) as events:
+            async for event in events:
+                yield event
+
+    def _running(self, name: str) -> SignIn | None:
+        sign_in = self._sign_ins.get(name)
+        return sign_in if sign_in is not None and not sign_in.over else None
+
+    async def _start(self, held: HeldSession, flow: Flow, *, force: bool) -> SignIn:
+        async def finish(tokens: Tokens, registration: Registration) -> LoginEvent:
+            return await self._signed_in(held, tokens, registration)
+
+        means = self._rules.sign_in(held.session.name)
+        sign_in = SignIn(held, flow, self._center, self._clock, means, finish)
+        self._sign_ins[held.session.name] = sign_in  # before the first await: who comes now joins
+        if force:
+            await self._leave_portal(held)
+        sign_in.start()
+        return sign_in
+
+    async def _signed_in(self, held: HeldSession, tokens: Tokens, registration: Registration) -> LoginEvent:
+        await held.begin(tokens, await self._center.origins(held.session.region), registration)
+        log.info("signed in to %s", held.session.name)
+        if self.listener is not None:
+            self.listener.session_ready(held.session.name)
+        self._list(held)
+        return self._done(held, already=False)
+
+    def _done(self, held: HeldSession, *, already: bool) -> LoginEvent:
+        storage = self._store.storage
+        notes = []
+        if storage["kind"] == "memory":
+            notes.append(f"This sign-in ends with the daemon: {storage['detail'] or 'it is kept in memory alone.'}")
+        return {
+            "event": "done",
+            "session": held.session.name,
+            "start_url": held.session.start_url,
+            "already": already,
+            "notes": notes,
+            "storage": storage,
+        }
+
+    # --- signing out ------------------------------------------------------------------------------------------------
+
+    async def logout(self, name: str) -> LoggedOut:
+        """Sign out at Identity Center and forget tokens and role credentials; offline it forgets, and says so."""
+        await self._opened.wait()
+        held = self.named(name)
+        sign_in = self._sign_ins.pop(name, None)
+        if sign_in is not None:
+            await sign_in.close()
+        if self.listener is not None:
+            self.listener.drop_session(name)
+        answer = await self._leave_portal(held)
+        await held.forget()
+        if self.listener is not None:
+            self.listener.drop_session(name)  # whatever came in between
+        return answer
+
+    async def _leave_portal(self, held: HeldSession) -> LoggedOut:
+        answer: LoggedOut = {
+            "name": held.session.name,
+            "start_url": held.session.start_url,
+            "portal": "was-not-signed-in",
+            "detail": "",
+        }
+        try:
+            tokens = await held.access_token()
+            held.closing = True
+            await held.limited(
+                Urgency(Priority.ASKED), lambda token: self._center.logout(held.session, token), tokens.access_token
+            )
+            answer["portal"] = "signed-out"
+        except (SignInNeeded, TokenRejected):
+            pass
+        except KeyfobError as error:
+            answer["portal"], answer["detail"] = "not-reached", error.message
+        finally:
+            held.closing = False
+        return answer
+
+    # --- the catalogue ----------------------------------------------------------------------------------------------
+
+    async def catalogue(self, name: str, *, refresh: bool = False) -> tuple[CatalogueEntry, ...]:
+        """Accounts and roles, from memory where they were listed before."""
+        await self._opened.wait()
+        held = self.named(name)
+        self._check_lock(held)
+        if held.record is not None and held.record.catalogue and not refresh and not held.ended:
+            return held.record.catalogue
+        return await asyncio.shield(self._list(held))
+
+    def known_catalogue(self, name: str) -> tuple[CatalogueEntry, ...]:
+        """What was listed before; nothing on a request's way ever lists accounts."""
+        held = self._held.get(name)
+        return held.record.catalogue if held is not None and held.record is not None else ()
+
+    def _list(self, held: HeldSession) -> asyncio.Task[tuple[CatalogueEntry, ...]]:
+        name = held.session.name
+        running = self._listings.get(name)
+        if running is None or running.done():
+            running = asyncio.create_task(self._listing(held), name=f"list {name}")
+            running.add_done_callback(_note_listing)
+            self._listings[name] = running
+        return running
+
+    async def _listing(self, held: HeldSession) -> tuple[CatalogueEntry, ...]:
+        entries = await entitlements(held, self._center)
+        if held.record is not None and held.record.catalogue != entries:
+            held.record = replace(held.record, catalogue=entries)
+            await self._save()
+        return entries
+
+    # --- looking after them -----------------------------------------------------------------------------------------
+
+    def look(self) -> float:
+        """Renew what is due; seconds until it wants to be called again, at most 15."""
+        return min([LONGEST_LOOK, *(held.look() for held in self._held.values())])
+
+    def views(self) -> list[SessionView]:
+        """Every configured session."""
+        return [self._view(held) for held in self._held.values()]
+
+    def _view(self, held: HeldSession) -> SessionView:
+        state = self._state(held)
+        tokens = held.tokens
+        return SessionView(
+            name=held.session.name,
+            start_url=held.session.start_url,
+            region=held.session.region,
+            state=state,
+            token_expires_at=self._clock.now().wall + tokens.remaining(self._clock.now())
+            if tokens is not None
+            else None,
+            needs=_NEEDS[state],
+            detail=self._detail(held, state),
+        )
+
+    def _state(self, held: HeldSession) -> SessionState:
+        if self._running(held.session.name) is not None and (held.tokens is None or held.ended):
+            return "signing-in"
+        if held.ended:
+            return "sign-in-needed"
+        if held.tokens is None:
+            return "locked" if self._store.storage["kind"] == "locked" else "signed-out"
+        return "offline" if held.trouble is not None else "signed-in"
+
+    @staticmethod
+    def _detail(held: HeldSession, state: SessionState) -> str | None:
+        if state == "offline" and held.trouble is not None:
+            return held.trouble.message
+        return str(held.sign_in_needed()) if state == "sign-in-needed" else None
+
+    async def close(self) -> None:
+        """Cancel what is in flight: sign-ins, listings, renewals."""
+        for sign_in in self._sign_ins.values():
+            if not sign_in.over:
+                await sign_in.close()
+        for listing in self._listings.values():
+            listing.cancel()
+        await asyncio.gather(*self._listings.values(), return_exceptions=True)
+        for held in self._held.values():
+            await held.close()
+
+
+_NEEDS: dict[SessionState, Needs | None] = {
+    "signed-out": "login",
+    "signing-in": None,
+    "signed-in": None,
+    "offline": "network",
+    "sign-in-needed": "login",
+    "locked": "unlock",
+}
+
+
+def _note_listing(listing: asyncio.Task[tuple[CatalogueEntry, ...]]) -> None:
+    """A listing that nobody waits for may fail; the next ``list`` will say why."""
+    if not listing.cancelled() and (error := listing.exception()) is not None:
+        log.info("listing accounts failed: %s", error if isinstance(error, KeyfobError) else type(error).__name__)
