@@ -53,7 +53,7 @@ test-system: $(READY)
 	@$(PYTEST) -q tests/system
 
 test-sdks: $(READY)
-	@scripts/make-sdks.sh $(BUILD)
+	@scripts/make-sdks.sh $(BUILD) $(BIN)/python
 	@$(PYTEST) -q -s tests/sdks
 
 bench: $(READY)

@@ -1,0 +1,192 @@
+"""A machine to try keyfob on: a HOME of its own, IAM Identity Center simulated beside it, and every command run as a
+real process in an environment that holds nothing of ours. The end-to-end tests, the demo and the benchmarks share it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from keyfob import wire
+from support.coverage_in_children import carry_coverage_into
+from support.person import press
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+BIN = Path(sys.executable).parent
+PATIENCE = 30
+"""Seconds after which a command counts as hung. Nothing here comes near it."""
+
+CONFIG = """\
+[sso-session work]
+sso_start_url = https://d-1234567890.awsapps.com/start
+sso_region = us-east-1
+sso_registration_scopes = sso:account:access
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended, and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Simulator:
+    """``keyfob-simulator`` as a process, and its control API."""
+
+    def __init__(self, environ: Mapping[str, str], log: Path, scenario: Path | None = None) -> None:
+        command = [str(BIN / "keyfob-simulator"), "--port", "0", *(["--scenario", str(scenario)] if scenario else [])]
+        with log.open("wb") as errors:
+            self.process = subprocess.Popen(
+                command, env=environ, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            )
+        try:
+            self.exports = self._read_exports()
+        except BaseException:
+            self.stop()
+            raise
+        self.url = self.exports["AWS_ENDPOINT_URL_SSO"]
+
+    def _read_exports(self) -> dict[str, str]:
+        """From its banner: which variables point any AWS tool at it."""
+        found: dict[str, str] = {}
+        for line in self._stdout:
+            if match := re.search(r"export (AWS_ENDPOINT_URL_\w+)=['\"]?([^'\"\s]+)", line):
+                found[match[1]] = match[2]
+            if found.keys() >= set(wire.SERVICE_ENDPOINT_VARIABLES):
+                return found
+        raise RuntimeError(f"the simulator ended with {self.process.wait()} before it was ready")
+
+    @property
+    def _stdout(self) -> IO[str]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def stop(self) -> None:
+        end(self.process)
+        self._stdout.close()
+
+
+class Machine:
+    """One person's machine. ``environ`` is all that a shell of theirs has."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environ = fresh_environment(home)
+        self.simulator: Simulator | None = None
+        self.config_file = home / ".aws" / "config"
+        self.config_file.parent.mkdir()
+        self.config_file.write_text(CONFIG, encoding="utf-8")
+        carry_coverage_into(home)
+
+    def simulate(self, scenario: str = "") -> Simulator:
+        """Start Identity Center; every command from here on is pointed at it. ``scenario`` is TOML."""
+        file = self.home / "scenario.toml"
+        file.write_text(scenario, encoding="utf-8")
+        self.simulator = Simulator(self.environ, self.home / "simulator.log", file if scenario else None)
+        self.environ |= self.simulator.exports
+        return self.simulator
+
+    def popen(self, *command: str | Path, **options: Any) -> subprocess.Popen[str]:
+        """Start a command; keyfob's own are found beside this Python, and so is ``aws``."""
+        environ = self.environ | options.pop("env", {})
+        return subprocess.Popen(command, env=environ, text=True, cwd=self.home, **options)
+
+    def run(self, *command: str | Path, timeout: float = PATIENCE, **options: Any) -> Ran:
+        """Run a command to its end, without a terminal."""
+        options = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        with self.popen(*command, **options) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except BaseException:
+                process.kill()
+                raise
+        return Ran(process.returncode, out, err)
+
+    def sign_in(self, *words: str) -> Ran:
+        """``keyfob login``, with somebody who presses Allow on the page that it shows."""
+        with self.popen(
+            "keyfob",
+            "login",
+            "--no-browser",
+            *words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as login:
+            assert login.stderr is not None
+            said = ""
+            for line in login.stderr:
+                said += line
+                if address := re.search(r"http://\S+", line):
+                    press(address[0])
+            out, _ = login.communicate(timeout=PATIENCE)
+        return Ran(login.returncode, out, said)
+
+    def daemon(self) -> wire.DaemonFile | None:
+        """What the daemon wrote of itself."""
+        return wire.read_daemon_file(wire.state_folder(self.environ))
+
+    def close(self) -> None:
+        """End what was started, by its own handle: the daemon by its control socket, else by pid and start time."""
+        if daemon := self.daemon():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.run("keyfob", "stop")
+            if wire.process_start_time(daemon["pid"]) == daemon["start_time"] != "":
+                os.kill(daemon["pid"], signal.SIGKILL)
+        if self.simulator:
+            self.simulator.stop()
+
+
+def fresh_environment(home: Path) -> dict[str, str]:
+    """As after a login, with nothing of the caller's AWS, keyfob, proxy or desktop settings. No keyring is asked: the
+    one of the person who runs this is theirs."""
+    runtime = home / "run"
+    runtime.mkdir(mode=0o700)
+    return {
+        "HOME": str(home),
+        "PATH": os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)]),
+        "LANG": "C.UTF-8",
+        "SHELL": "/bin/bash",
+        "XDG_RUNTIME_DIR": str(runtime),
+        "XDG_STATE_HOME": str(home / ".local" / "state"),
+        "KEYFOB_STORAGE_KIND": "key-file",
+    }
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """Ask a process to end, and make it if it does not."""
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def machine() -> Iterator[Machine]:
+    """A machine that is gone afterwards, and all that ran on it. Its HOME has a short name: a Unix socket's path ends
+    at 104 bytes on macOS."""
+    home = Path(tempfile.mkdtemp(prefix="kf-"))
+    try:
+        one = Machine(home)
+        try:
+            yield one
+        finally:
+            one.close()
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
