@@ -30,7 +30,7 @@ SECRET = "aoaAAAAAGk9Qx7vT0ThisLooksLikeAToken"
         "Invalid type for parameter deviceCode: short",
         f"value {SECRET} is wrong",
         "eyJhbGciOiJIUzI1NiJ9short.eyJzdWIiOiIxMjM0NTY3ODkwIn0short.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9Pshort",
-        "key ASIAIOSFODNN7EXAMPLshort".replace("short", "E"),
+        "key ASIAIOSFODNN7EXAMPLE",
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPshort",
         "proxy http://me:short@proxy:3128/",
     ],
@@ -58,11 +58,10 @@ def test_what_helps_is_left(text: str) -> None:
 
 
 def test_a_traceback_is_redacted_as_well() -> None:
-    try:
+    with pytest.raises(ValueError, match="invalid") as caught:
         int(SECRET)
-    except ValueError:
-        record = logging.LogRecord("keyfobd", logging.ERROR, "x.py", 1, "failed", None, sys.exc_info())
-    seen = RedactingFormatter().format(record)
+    where = (caught.type, caught.value, caught.tb)
+    seen = RedactingFormatter().format(logging.LogRecord("keyfobd", logging.ERROR, "x.py", 1, "failed", None, where))
     assert "Traceback" in seen
     assert "ValueError: invalid literal" in seen
     assert SECRET not in seen
