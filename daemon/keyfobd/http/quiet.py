@@ -28,6 +28,18 @@ class QuietResponse(web.Response):
         del self.headers[hdrs.SERVER]
 
 
+class QuietStream(web.StreamResponse):
+    """A response that is written piece by piece, and ends with the connection."""
+
+    def __init__(self, content_type: str) -> None:
+        super().__init__(headers={hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"})
+        self.force_close()
+
+    async def _prepare_headers(self) -> None:
+        await super()._prepare_headers()
+        del self.headers[hdrs.SERVER]
+
+
 class QuietHandler(web.RequestHandler):
     """One connection. What aiohttp would answer or log by itself is replaced by one static line."""
 
