@@ -29,24 +29,27 @@ class AwsConfigFile:
         """Looks whether the file has changed, and reads it if so. True where ``config`` is another than before."""
         try:
             seen = _fingerprint(self.path.stat())
-            if seen == self._seen:
-                return False
-            config = aws_config.parse(self.path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return self._vanished()
-        except aws_config.ConfigError as error:
-            self._seen = seen
-            self._keep(f"{self.path}, line {error.line}: {error.message}.")
-        except UnicodeDecodeError:
-            self._seen = seen
-            self._keep(f"{self.path} is not UTF-8 text.")
         except OSError as error:
-            self._seen = None
-            self._keep(f"{self.path} cannot be read: {error.strerror}.")
-        else:
-            self._seen, self.config, self.problem, self.missing = seen, config, None, False
-            return True
-        return False
+            return self._keep(f"{self.path} cannot be read: {error.strerror}.")
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        return self._read()
+
+    def _read(self) -> bool:
+        try:
+            config = aws_config.parse(self.path.read_text(encoding="utf-8"))
+        except aws_config.ConfigError as error:
+            return self._keep(f"{self.path}, line {error.line}: {error.message}.")
+        except UnicodeDecodeError:
+            return self._keep(f"{self.path} is not UTF-8 text.")
+        except OSError as error:
+            self._seen = None  # a mode that is mended shows in no time stamp of the content
+            return self._keep(f"{self.path} cannot be read: {error.strerror}.")
+        self.config, self.problem, self.missing = config, None, False
+        return True
 
     def _vanished(self) -> bool:
         # Its sessions are not dropped for that: sync tools and editors take files away and put them back.
@@ -55,11 +58,13 @@ class AwsConfigFile:
             self._keep(f"{self.path} is gone.")
         return False
 
-    def _keep(self, what: str) -> None:
+    def _keep(self, what: str) -> bool:
+        """Stay with the last good one."""
         problem = ConfigProblem(what, "What it said before stays in force. Mend it, then run: keyfob status")
         if self.problem is None or self.problem.message != problem.message:
             log.warning("%s", problem.message)
         self.problem = problem
+        return False
 
 
 def _fingerprint(found: os.stat_result) -> tuple[int, int, int]:

@@ -19,8 +19,9 @@ class QuietResponse(web.Response):
 
     def __init__(self, status: int, body: bytes, content_type: str, headers: dict[str, str] | None = None) -> None:
         # Not content_type=: aiohttp would add a charset.
-        own = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store", **(headers or {})}
-        super().__init__(status=status, body=body, headers=own)
+        # Connection: aiohttp says it to HTTP/1.1 alone, and takes what it could not parse for HTTP/1.0.
+        own = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store", hdrs.CONNECTION: "close"}
+        super().__init__(status=status, body=body, headers=own | (headers or {}))
         self.force_close()
 
     async def _prepare_headers(self) -> None:
