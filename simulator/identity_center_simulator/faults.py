@@ -1,0 +1,126 @@
+"""Trouble to order: what goes wrong, with which operation, how often or until when.
+
+A fault fits a call by its operation and by parameters of the request (query, JSON members or form fields). The first
+that fits is taken. Kinds:
+
+=============  =====================================================================================================
+``delay``      wait ``delay`` seconds, then answer as usual (any other kind may have a ``delay`` as well)
+``hang``       never answer
+``reset``      reset the connection before anything happened
+``reset-after``  reset the connection after the effect: the caller cannot know that it happened
+``status``     answer ``status`` with ``body``
+``error``      refuse as the service itself would: ``code``, with ``status`` and ``message`` where it has no usual ones
+``html``       answer ``status`` (200) with a web page, as a captive portal or a proxy does
+``redirect``   answer ``status`` (307) with ``location``
+``truncated``  do it, promise the whole answer, send half of it, close
+``drip``       do it, send the answer one byte every ``seconds``
+``members``    do it, then ``remove`` members from the JSON answer and ``set`` others (``roleCredentials.expiration``)
+=============  =====================================================================================================
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from identity_center_simulator.settings import ScenarioProblem, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal[
+    "delay", "hang", "reset", "reset-after", "status", "error", "html", "redirect", "truncated", "drip", "members"
+]
+BEFORE = frozenset({"hang", "reset", "status", "error", "html", "redirect"})
+"""Kinds that answer in the operation's place: it never happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind of trouble. ``operation``: a name from the journal, or ``*``."""
+
+    operation: str
+    kind: Kind
+    match: Mapping[str, str] = field(default_factory=dict)
+    times: int | None = None
+    """How many calls it meets; None: any number."""
+    until: float | None = None
+    """When it is over, in seconds since 1970 by the simulator's clock; None: never."""
+    delay: float = 0
+    seconds: float = 0.01
+    status: int | None = None
+    body: str = ""
+    code: str = "InternalServerException"
+    message: str | None = None
+    location: str = "http://127.0.0.1:9/"
+    remove: tuple[str, ...] = ()
+    set: Mapping[str, Any] = field(default_factory=dict)
+
+    def fits(self, operation: str, parameters: Mapping[str, str]) -> bool:
+        right = self.operation in {"*", operation}
+        return right and all(parameters.get(name) == value for name, value in self.match.items())
+
+
+def from_document(document: Mapping[str, Any], now: float) -> Fault:
+    """A fault from JSON, with ``for`` (seconds, or "5m") in place of ``until``; raises ScenarioProblem."""
+    words = dict(document)
+    if "for" in words:
+        words["until"] = now + seconds("for", words.pop("for"))
+    known = {each.name for each in dataclasses.fields(Fault)}
+    unknown = sorted(words.keys() - known)
+    if unknown:
+        raise ScenarioProblem(f"a fault has no {unknown[0]!r}; it has: {', '.join(sorted(known))}, for")
+    if words.get("kind") not in get_args(Kind):
+        raise ScenarioProblem(f"kind is one of {', '.join(get_args(Kind))}, not {words.get('kind')!r}")
+    if not isinstance(words.get("operation"), str):
+        raise ScenarioProblem("a fault needs an operation, or *")
+    for name in words.keys() & {"delay", "seconds"}:
+        words[name] = seconds(name, words[name])
+    if "remove" in words:
+        words["remove"] = tuple(words["remove"])
+    return Fault(**words)
+
+
+class Faults:
+    """The faults that are set, in the order they were."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        self._faults.clear()
+
+    def active(self, now: float) -> tuple[Fault, ...]:
+        self._faults = [f for f in self._faults if f.times != 0 and (f.until is None or now < f.until)]
+        return tuple(self._faults)
+
+    def take(self, operation: str, parameters: Mapping[str, str], now: float) -> Fault | None:
+        """The fault that meets this call; one of its times is spent."""
+        for fault in self.active(now):
+            if fault.fits(operation, parameters):
+                if fault.times is not None:
+                    self._faults[self._faults.index(fault)] = dataclasses.replace(fault, times=fault.times - 1)
+                return fault
+        return None
+
+
+def with_members(body: bytes, fault: Fault) -> bytes:
+    """A JSON answer with members removed and set; dots lead into objects."""
+    document = json.loads(body)
+    for path in fault.remove:
+        _holder(document, path).pop(path.rpartition(".")[2], None)
+    for path, value in fault.set.items():
+        _holder(document, path)[path.rpartition(".")[2]] = value
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _holder(document: Any, path: str) -> dict[str, Any]:
+    for name in path.split(".")[:-1]:
+        document = document.setdefault(name, {})
+    found: dict[str, Any] = document
+    return found

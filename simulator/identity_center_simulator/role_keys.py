@@ -1,0 +1,82 @@
+"""Role credentials: what the portal and AssumeRole hand out, and STS and the console recognise."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from identity_center_simulator import issue
+from identity_center_simulator.errors import StsRefused
+
+if TYPE_CHECKING:
+    from identity_center_simulator.world import IamRole, PermissionSet
+
+INVALID_TOKEN = "The security token included in the request is invalid"  # noqa: S105 - a message
+EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa: S105 - a message
+
+
+@dataclass(frozen=True, slots=True)
+class RoleKeys:
+    """Temporary keys and who holds them."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+    expires_at: int  # seconds since 1970
+    arn: str  # of the assumed role's session
+    user_id: str
+    account_id: str
+    permission_set: str | None  # None: of a plain role
+
+
+class KeyRing:
+    """All keys that were issued."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, RoleKeys] = {}
+
+    def for_permission_set(self, permission_set: PermissionSet, account_id: str, user: str, now: float) -> RoleKeys:
+        """Keys of a permission set's role; whole seconds, and never cut by the end of the portal session."""
+        suffix = issue.stable_hex(permission_set.name, account_id)
+        role = f"AWSReservedSSO_{permission_set.name}_{suffix}"
+        return self._issue(account_id, role, user, permission_set.duration, now, permission_set.name)
+
+    def for_role(self, role: IamRole, session_name: str, duration: float, now: float) -> RoleKeys:
+        """Keys of a plain role that was assumed."""
+        account_id, name = role.arn.split(":")[4], role.arn.rpartition("/")[2]
+        return self._issue(account_id, name, session_name, duration, now, None)
+
+    def check(self, access_key_id: str, session_token: str | None, now: float) -> RoleKeys:
+        """The keys that these words belong to, while they live; raises StsRefused."""
+        keys = self._by_id.get(access_key_id)
+        if keys is None or not hmac.compare_digest(keys.session_token.encode(), (session_token or "").encode()):
+            raise StsRefused(403, "InvalidClientTokenId", INVALID_TOKEN)
+        if now >= keys.expires_at:
+            raise StsRefused(403, "ExpiredToken", EXPIRED_TOKEN)
+        return keys
+
+    def check_whole(self, words: Any, now: float) -> RoleKeys:
+        """The keys that three words in a federation request belong to; raises StsRefused."""
+        if not isinstance(words, dict) or not all(isinstance(word, str) for word in words.values()):
+            raise StsRefused(400, "InvalidSession", "Invalid session")
+        keys = self.check(words.get("sessionId", ""), words.get("sessionToken"), now)
+        if not hmac.compare_digest(keys.secret_access_key.encode(), words.get("sessionKey", "").encode()):
+            raise StsRefused(403, "InvalidClientTokenId", INVALID_TOKEN)
+        return keys
+
+    def _issue(
+        self, account_id: str, role: str, session_name: str, duration: float, now: float, permission_set: str | None
+    ) -> RoleKeys:
+        keys = RoleKeys(
+            access_key_id=issue.access_key_id(),
+            secret_access_key=issue.secret_access_key(),
+            session_token=issue.session_token(),
+            expires_at=int(now) + int(duration),
+            arn=f"arn:aws:sts::{account_id}:assumed-role/{role}/{session_name}",
+            user_id=f"{issue.stable_id('AROA', account_id, role)}:{session_name}",
+            account_id=account_id,
+            permission_set=permission_set,
+        )
+        self._by_id[keys.access_key_id] = keys
+        return keys

@@ -1,0 +1,114 @@
+"""As much of STS as it takes to prove that role credentials work: GetCallerIdentity and AssumeRole (query protocol)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+
+from identity_center_simulator import sigv4
+from identity_center_simulator.context import CALL, Context
+from identity_center_simulator.errors import StsRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from identity_center_simulator.role_keys import RoleKeys
+    from identity_center_simulator.world import IamRole
+
+NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+SHORTEST, LONGEST_CHAINED = 900, 3600  # seconds; a role assumed with a role's keys lives an hour at most
+
+
+class Sts:
+    """The two operations, on ``POST /`` and ``GET /``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def answer(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        parameters = {**request.query, **dict(parse_qsl(body.decode("utf-8", "replace")))}
+        keys = self._authenticated(request, body)
+        match parameters.get("Action"):
+            case "GetCallerIdentity":
+                return _reply("GetCallerIdentity", _identity(keys))
+            case "AssumeRole":
+                return _reply("AssumeRole", self._assumed(parameters, keys))
+            case other:
+                raise StsRefused(400, "InvalidAction", f"Could not find operation {other} for version 2011-06-15")
+
+    def _authenticated(self, request: web.Request, body: bytes) -> RoleKeys:
+        claim = sigv4.claim_of(request.headers)
+        call = request[CALL]
+        call.token = claim.access_key_id
+        token = request.headers.get("X-Amz-Security-Token")
+        keys = self._context.instance.keys.check(claim.access_key_id, token, self._context.clock.now())
+        sigv4.verify(claim, keys.secret_access_key, request.method, str(request.url), request.headers, body)
+        call.account_id, call.user, call.role_name = keys.account_id, keys.arn.rpartition("/")[2], keys.permission_set
+        return keys
+
+    def _assumed(self, parameters: Mapping[str, str], caller: RoleKeys) -> str:
+        arn, session_name = parameters.get("RoleArn", ""), parameters.get("RoleSessionName", "")
+        role = self._context.instance.scenario.iam_roles.get(arn)
+        if not _trusts(role, caller, parameters.get("ExternalId")) or role is None:
+            text = f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+            raise StsRefused(403, "AccessDenied", text)
+        if not session_name:
+            raise StsRefused(400, "ValidationError", "1 validation error detected: RoleSessionName is required")
+        duration = chained_duration(parameters.get("DurationSeconds"), role.duration)
+        keys = self._context.instance.keys.for_role(role, session_name, duration, self._context.clock.now())
+        return (
+            f"<AssumedRoleUser><Arn>{escape(keys.arn)}</Arn><AssumedRoleId>{escape(keys.user_id)}</AssumedRoleId>"
+            f"</AssumedRoleUser><Credentials><AccessKeyId>{keys.access_key_id}</AccessKeyId>"
+            f"<SecretAccessKey>{keys.secret_access_key}</SecretAccessKey>"
+            f"<SessionToken>{keys.session_token}</SessionToken>"
+            f"<Expiration>{_rfc3339(keys.expires_at)}</Expiration></Credentials>"
+        )
+
+
+def chained_duration(asked: str | None, usual: float) -> float:
+    """How long an assumed role's keys live, in seconds; raises StsRefused."""
+    if asked is None:
+        return usual
+    if not asked.isdecimal() or int(asked) < SHORTEST:
+        text = f"1 validation error detected: Value '{asked}' at 'durationSeconds' failed to satisfy constraint: "
+        raise StsRefused(400, "ValidationError", f"{text}Member must have value greater than or equal to {SHORTEST}")
+    if int(asked) > LONGEST_CHAINED:
+        text = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        raise StsRefused(400, "ValidationError", text)
+    return int(asked)
+
+
+def refusal(refused: StsRefused) -> web.Response:
+    kind = "Sender" if refused.status < 500 else "Receiver"
+    body = (
+        f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{kind}</Type><Code>{escape(refused.code)}</Code>'
+        f"<Message>{escape(refused.message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
+    )
+    return web.Response(status=refused.status, text=body, content_type="text/xml")
+
+
+def _trusts(role: IamRole | None, caller: RoleKeys, external_id: str | None) -> bool:
+    return role is not None and caller.permission_set in role.trusts and role.external_id in {None, external_id}
+
+
+def _identity(keys: RoleKeys) -> str:
+    return f"<Arn>{escape(keys.arn)}</Arn><UserId>{escape(keys.user_id)}</UserId><Account>{keys.account_id}</Account>"
+
+
+def _reply(operation: str, result: str) -> web.Response:
+    request_id = str(uuid.uuid4())
+    body = (
+        f'<{operation}Response xmlns="{NAMESPACE}"><{operation}Result>{result}</{operation}Result>'
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
+    )
+    return web.Response(text=body, content_type="text/xml", headers={"x-amzn-RequestId": request_id})
+
+
+def _rfc3339(epoch: int) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
