@@ -54,6 +54,8 @@ class _Page(HTMLParser):
         self.forms: list[Form] = []
         self._words: list[str] = []
         self._button: tuple[dict[str, str], list[str]] | None = None
+        self._select: str | None = None
+        self._is_style = False
         self.feed(html)
 
     @property
@@ -68,6 +70,13 @@ class _Page(HTMLParser):
             self._button = ({found["name"]: found.get("value", "")} if "name" in found else {}, [])
         elif tag == "input" and self.forms:
             self._input(found)
+        elif tag == "select":
+            self._select = found.get("name")
+        elif tag == "option" and self.forms and self._select:
+            if "selected" in found:
+                self.forms[-1].fields[self._select] = found.get("value", "")
+            self.forms[-1].fields.setdefault(self._select, found.get("value", ""))  # the first, if none is
+        self._is_style = tag == "style"
 
     def _input(self, found: dict[str, str]) -> None:
         kind, name, value = found.get("type", "text"), found.get("name", ""), found.get("value", "")
@@ -77,7 +86,8 @@ class _Page(HTMLParser):
             self.forms[-1].fields[name] = value
 
     def handle_data(self, data: str) -> None:
-        self._words.append(data)
+        if not self._is_style:
+            self._words.append(data)
         if self._button is not None:
             self._button[1].append(data)
 

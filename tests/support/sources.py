@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOTS_OF_PACKAGES = ("client", "daemon", "simulator")
-_NOT_OURS = {".git", ".venv", ".build", "dist", "node_modules", "__pycache__", "build"}
+_MADE = {"dist", "build", "node_modules", "__pycache__", "htmlcov"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,12 @@ def functions(source: Source) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef
 
 def _walk() -> Iterator[Path]:
     for folder, inner, names in os.walk(ROOT):
-        inner[:] = [name for name in inner if name not in _NOT_OURS and not name.endswith((".egg-info", "_cache"))]
-        yield from (Path(folder, name) for name in names)
+        inner[:] = [name for name in inner if _written_by_hand(name)]
+        yield from (Path(folder, name) for name in names if not name.startswith(".coverage"))
+
+
+def _written_by_hand(folder: str) -> bool:
+    return folder == ".ci" or not (folder in _MADE or folder.startswith(".") or folder.endswith(".egg-info"))
 
 
 def _source(path: Path) -> Source:

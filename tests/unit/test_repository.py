@@ -16,11 +16,11 @@ HOSTS = re.compile(
     r"|(www\.)?apache\.org|keepachangelog\.com|semver\.org|docs\.python\.org|(www\.)?rfc-editor\.org"
     r"|datatracker\.ietf\.org|docs\.astral\.sh|pipx\.pypa\.io|github\.com|(www\.)?w3\.org)"
 )
-URL = re.compile(r"https?://((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})(?![\w.-]*@)")
+URL = re.compile(r"https?://((?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,})(?![\w.-]*[@{])")
 THIS_MACHINE = re.compile(r"(^|[^A-Za-z0-9_.])/(work|farm|root)/[a-z.]", re.MULTILINE)
 SETTING_OF_A_REGISTRY = re.compile(r"(index-url|registry)[ =:]+.?https?://")
 
-TEXTS = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files() if path.suffix not in {".png", ".gz"}}
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in files()}
 
 
 def readable() -> dict[str, str]:
