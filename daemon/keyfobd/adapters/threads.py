@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,11 +23,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
-    """A call that has no thread yet."""
+    """A call that has no thread yet; ``turn`` is set when it has one."""
 
     key: str
-    call: Callable[[], Any]
-    result: asyncio.Future[Any]
+    turn: asyncio.Future[None]
 
 
 class Threads:
@@ -45,59 +45,80 @@ class Threads:
         """What ``call`` returns or raises. Cancelling the awaiter abandons the call: it is never interrupted, and what
         comes of it is dropped."""
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(key, call, loop.create_future())
-        self._waiting.append(waiting)
-        self._start_what_may(loop)
-        try:
-            return await waiting.result  # type: ignore[no-any-return]  # the future holds what call, a T, returned
-        finally:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
+        await self._turn(loop, key)
+        executor = _DaemonThread(f"{self._name} {key}".strip(), lambda: self._tell(loop, key))
+        return await loop.run_in_executor(executor, call)
 
     @property
     def running(self) -> int:
         """How many threads there are now."""
         return self._running.total()
 
-    def _start_what_may(self, loop: asyncio.AbstractEventLoop) -> None:
+    async def _turn(self, loop: asyncio.AbstractEventLoop, key: str) -> None:
+        waiting = _Waiting(key, loop.create_future())
+        self._waiting.append(waiting)
+        self._let_go_on()
+        try:
+            await waiting.turn
+        except asyncio.CancelledError:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            elif not waiting.turn.cancelled():  # cancelled in the moment its turn came
+                self._ended(key)
+            raise
+
+    def _let_go_on(self) -> None:
         for waiting in tuple(self._waiting):
             if self._may_start(waiting.key):
                 self._waiting.remove(waiting)
-                self._running[waiting.key] += 1
-                run = partial(self._in_thread, loop, waiting)
-                threading.Thread(target=run, name=f"{self._name} {waiting.key}".strip(), daemon=True).start()
+                if not waiting.turn.cancelled():
+                    self._running[waiting.key] += 1
+                    waiting.turn.set_result(None)
 
     def _may_start(self, key: str) -> bool:
         running = self._running[key]
         return running == 0 or (running < self._per_key and self.running < self._limit)
 
-    def _in_thread(self, loop: asyncio.AbstractEventLoop, waiting: _Waiting) -> None:
-        ended: Callable[[], None]
+    def _tell(self, loop: asyncio.AbstractEventLoop, key: str) -> None:
+        """In the thread: its call has ended."""
         try:
-            ended = partial(_resolve, waiting.result, waiting.call())
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the awaiter
-            ended = partial(_reject, waiting.result, error)
-        try:
-            loop.call_soon_threadsafe(self._ended, loop, waiting.key, ended)
+            loop.call_soon_threadsafe(self._ended, key)
         except RuntimeError:
-            return  # the loop is closed: the process is about to end and nobody awaits this any more
+            return  # the loop is closed: the process is about to end
 
-    def _ended(self, loop: asyncio.AbstractEventLoop, key: str, tell: Callable[[], None]) -> None:
+    def _ended(self, key: str) -> None:
         self._running[key] -= 1
         if not self._running[key]:
             del self._running[key]
-        tell()
-        self._start_what_may(loop)
+        self._let_go_on()
 
 
-def _resolve(future: asyncio.Future[Any], value: object) -> None:
-    if not future.done():
-        future.set_result(value)
+class _DaemonThread(Executor):
+    """An executor of one call, so that asyncio, and looptime in tests, know what is awaited."""
 
+    def __init__(self, name: str, ended: Callable[[], None]) -> None:
+        self._name = name
+        self._ended = ended
 
-def _reject(future: asyncio.Future[Any], error: BaseException) -> None:
-    if future.done():
-        return
-    if isinstance(error, StopIteration):  # a future refuses it
-        error = RuntimeError("the call raised StopIteration")
-    future.set_exception(error)
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # from here on cancelling it does nothing: the call runs
+        run = threading.Thread(target=self._run, args=(future, lambda: fn(*args, **kwargs)), name=self._name)
+        run.daemon = True
+        try:
+            run.start()
+        except RuntimeError:  # no more threads to be had
+            self._ended()
+            raise
+        return future
+
+    def _run(self, future: Future[T], call: Callable[[], T]) -> None:
+        try:
+            tell = partial(future.set_result, call())
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the awaiter
+            tell = partial(future.set_exception, error)
+        self._ended()
+        try:
+            tell()
+        except RuntimeError:
+            return  # asyncio's part of it: the loop is closed
