@@ -35,9 +35,13 @@ def message(title: str, text: str, status: int = 200) -> web.Response:
     return page(title, f"<p>{escape(text)}</p>", status)
 
 
-def consent(client: str, users: list[str], ticket: str, user_code: str | None) -> web.Response:
-    """Who are you, and may this program have access? A browser and a script send the same form to ``/sign-in``."""
-    chosen = "".join(f'<option value="{escape(user)}">{escape(user)}</option>' for user in users)
+def consent(client: str, users: list[str], likely: str | None, ticket: str, user_code: str | None) -> web.Response:
+    """Who are you, and may this program have access? A browser and a script send the same form to ``/sign-in``.
+    ``likely``: the user who is chosen unless somebody chooses another."""
+    chosen = "".join(
+        f'<option value="{escape(user)}"{" selected" if user == likely else ""}>{escape(user)}</option>'
+        for user in users
+    )
     code = (
         "" if user_code is None else f"<p>Confirm that your device shows the code <code>{escape(user_code)}</code></p>"
     )

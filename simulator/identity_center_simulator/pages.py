@@ -59,7 +59,7 @@ class Pages:
             request[CALL].error = "InvalidGrantException"
             return html.message("Invalid code", "No sign-in waits for this code. It may have expired.", 400)
         request[CALL].client_id = found.client_id
-        return self._consent(found)
+        return self._consent(found, request)
 
     async def authorize(self, request: web.Request) -> web.Response:
         request[CALL].client_id = request.query.get("client_id")
@@ -73,7 +73,7 @@ class Pages:
             words = {"error": str(refusal), "state": request.query.get("state")}
             return _found(_with_query(request.query["redirect_uri"], words))
         warm = self._context.instance.settings.warm_user
-        return self._consent(wanted) if warm is None else self._answered(wanted, warm, request)
+        return self._consent(wanted, request) if warm is None else self._answered(wanted, warm, request)
 
     async def decide(self, request: web.Request) -> web.Response:
         form = dict(parse_qsl((await request.read()).decode("utf-8", "replace"), keep_blank_values=True))
@@ -126,13 +126,15 @@ class Pages:
             return html.message("Request denied", "The program gets no access. You can close this window.")
         return html.message("Request approved", "You have signed in and can close this window.")
 
-    def _consent(self, subject: AuthorizationRequest | DeviceAuthorization) -> web.Response:
+    def _consent(self, subject: AuthorizationRequest | DeviceAuthorization, request: web.Request) -> web.Response:
+        # login_hint is OpenID Connect's word for who will probably sign in; it spares scripts the choice in the form.
         instance = self._context.instance
         client = instance.clients.find(subject.client_id, self._context.clock.now())
         users = [user.name for user in instance.scenario.users.values() if not user.disabled]
         user_code = subject.user_code if isinstance(subject, DeviceAuthorization) else None
         name = client.name if client is not None else "An expired client"
-        return html.consent(name, users, instance.sign_ins.ticket_for(subject), user_code)
+        likely = request.query.get("login_hint", instance.settings.warm_user)
+        return html.consent(name, users, likely, instance.sign_ins.ticket_for(subject), user_code)
 
 
 def _with_query(redirect_uri: str, words: Mapping[str, str | None]) -> str:

@@ -11,14 +11,11 @@ import sys
 import tempfile
 import urllib.parse
 import urllib.request
-from dataclasses import dataclass
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
-
-import aiohttp
+from typing import TYPE_CHECKING, Any, Self
 
 from identity_center_simulator import EXAMPLE, Clock, Scenario, Simulator, example
+from support.person import press
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,8 +26,6 @@ ALICE, BOB = "alice", "bob"
 DEVELOPMENT, PRODUCTION, NAMELESS = "111111111111", "222222222222", "333333333333"
 """Alice has AdministratorAccess (1 h), ReadOnly (12 h) and ShortLived (20 s) in Development, ReadOnly and ShortLived in
 Production, and nothing in the account without a name; Bob has AdministratorAccess in Production."""
-
-Decision = Literal["Allow", "Deny"]
 
 
 def scenario(**settings: Any) -> Scenario:
@@ -48,17 +43,9 @@ async def running_simulator(*, start: float | None = None, **settings: Any) -> A
         yield simulator
 
 
-async def visit(url: str, user: str = ALICE, decision: Decision = "Allow") -> str:
+async def visit(url: str, user: str = ALICE, caption: str = "Allow") -> str:
     """Be the person: open the page, press the button, follow the redirect. The text of the page one ends at."""
-    async with aiohttp.ClientSession() as browser:
-        async with browser.get(url) as response:
-            page = await response.text()
-            here = str(response.url)
-        form = Form.on(page)
-        if form is None:  # a warm session goes straight on
-            return page
-        async with browser.post(form.target(here), data=form.filled(user, decision)) as response:
-            return await response.text()
+    return await asyncio.to_thread(press, as_user(url, user), caption)
 
 
 class SimulatorProcess:
@@ -113,10 +100,10 @@ class SimulatorProcess:
 
     def approve(self, url: str, user: str = ALICE) -> str:
         """Open a verification or authorize URL, press Allow, follow the redirect; the page one ends at."""
-        return self._visit(url, user, "Allow")
+        return press(as_user(url, user))
 
     def deny(self, url: str) -> str:
-        return self._visit(url, ALICE, "Deny")
+        return press(url, "Deny")
 
     # --- the control API --------------------------------------------------------------------------------------------
 
@@ -150,55 +137,15 @@ class SimulatorProcess:
         """As an administrator would: refreshing fails from now on, and access tokens do not work any more."""
         self.post("sessions/end", **({} if user is None else {"user": user}))
 
-    def _visit(self, url: str, user: str, decision: Decision) -> str:
-        with _open(url) as response:
-            page: str = response.read().decode()
-            form = Form.on(page)
-            if form is None:
-                return page
-            target = form.target(response.url)
-        with _open(target, urllib.parse.urlencode(form.filled(user, decision)).encode()) as response:
-            ended: str = response.read().decode()
-            return ended
-
     def _end(self) -> None:
         if self._process is not None:
             self._process.terminate()
             self._process.communicate(timeout=20)
 
 
-@dataclass(slots=True)
-class Form:
-    """The consent form of a page."""
-
-    action: str
-    fields: dict[str, str]
-
-    @classmethod
-    def on(cls, page: str) -> Form | None:
-        reader = _FormReader()
-        reader.feed(page)
-        return None if reader.action is None else cls(reader.action, reader.fields)
-
-    def target(self, page_url: str) -> str:
-        return urllib.parse.urljoin(page_url, self.action)
-
-    def filled(self, user: str, decision: Decision) -> dict[str, str]:
-        return {**self.fields, "user": user, "decision": decision}
-
-
-class _FormReader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.action: str | None = None
-        self.fields: dict[str, str] = {}
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attrs}
-        if tag == "form" and found.get("method") == "post":
-            self.action = found["action"]
-        elif tag == "input" and found.get("type") == "hidden":
-            self.fields[found["name"]] = found["value"]
+def as_user(url: str, user: str) -> str:
+    """The same page, where that user is chosen already."""
+    return f"{url}{'&' if '?' in url else '?'}{urllib.parse.urlencode({'login_hint': user})}"
 
 
 def _open(target: str | urllib.request.Request, data: bytes | None = None) -> Any:
