@@ -54,7 +54,9 @@ def owned_by_us(path: str) -> bool:
         owner = os.stat(path).st_uid
     except OSError as error:
         if error.errno in _FORBIDDEN:
-            raise NotUsable(f"This process may not look at {path}: a sandbox, or a folder's mode, forbids it.") from error
+            raise NotUsable(
+                f"This process may not look at {path}: a sandbox, or a folder's mode, forbids it."
+            ) from error
         return False
     if owner != os.getuid():
         raise NotUsable(f"{path} belongs to {user_name(owner)}, and keyfob talks to nobody else's daemon.")
@@ -113,10 +115,10 @@ def _check_peer(control: socket.socket, path: str) -> None:
 
 
 def _peer_uid(control: socket.socket) -> int | None:
-    if sys.platform == "linux":
+    if hasattr(socket, "SO_PEERCRED"):
         credentials = control.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)  # struct ucred: pid, uid, gid
         return int.from_bytes(credentials[4:8], sys.byteorder)
-    if sys.platform == "darwin":
+    if sys.platform == "darwin":  # pragma: no cover - macOS
         # SOL_LOCAL 0, LOCAL_PEERCRED 1: struct xucred begins with a version and the uid (sys/ucred.h).
         return int.from_bytes(control.getsockopt(0, 1, 76)[4:8], sys.byteorder)
     return None

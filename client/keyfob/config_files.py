@@ -64,13 +64,10 @@ def keep_default_from_winning(
 
 
 def _region_and_output(answer: wire.EnvAnswer, found: Mapping[str, aws_config.Profile], region: str) -> dict[str, str]:
-    sources = [found[name] for name in (answer["profile"], "default") if name in found]
-    values = {
-        "region": region or answer["region"] or "",
-        "output": "",
-    }
-    for key in values:
-        values[key] = values[key] or next((source.get(key) for source in sources if source.get(key)), "")
+    sources = [found[name] for name in (answer["profile"] or "default", "default") if name in found]
+    values = {"region": region or answer["region"] or "", "output": ""}
+    for source in sources:
+        values = {key: value or source.get(key) for key, value in values.items()}
     return {key: value for key, value in values.items() if value}
 
 

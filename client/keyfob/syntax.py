@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from keyfob.environment import Change
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from keyfob.environment import Change
 
 FORMATS = ("bash", "zsh", "fish", "powershell", "dotenv", "json", "terragrunt")
 

@@ -1,0 +1,108 @@
+"""Which role a person means, and asking the daemon for it: what env, exec and credential-process share."""
+
+from __future__ import annotations
+
+import os
+
+from keyfob import ask, config_files, terminal, wire
+from keyfob.errors import ClientError, Refused, Usage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from keyfob.arguments import Arguments
+
+_NAMED = {
+    "--profile": "profile",
+    "--sso-session": "sso_session",
+    "--account-id": "account_id",
+    "--role-name": "role_name",
+}
+
+
+def wanted(arguments: Arguments) -> wire.Wanted:
+    """The words as they were typed; AWS_PROFILE stands for them where there are none. Raises Usage."""
+    found: dict[str, object] = {field: arguments.get(option) for option, field in _NAMED.items() if option in arguments}
+    if arguments.words:
+        found["target"] = arguments.words[0]
+    if ("account_id" in found) != ("role_name" in found):
+        raise Usage("--account-id and --role-name go together.")
+    if sum(name in found for name in ("target", "profile", "role_name")) > 1:
+        raise Usage("TARGET, --profile, and --account-id with --role-name are three ways to say one thing: use one.")
+    profile = os.environ.get("AWS_PROFILE")
+    if not found and profile:
+        found["profile"] = profile
+    found["config_file"] = config_files.path_of("AWS_CONFIG_FILE", os.environ)
+    return found  # type: ignore[return-value]  # built by the names of the fields
+
+
+def answered(route: str, request: wire.Wanted, *, start: bool, may_ask: bool) -> wire.Answer:
+    """The daemon's answer for a role. With ``may_ask`` a person is asked which role of several, and offered to sign in,
+    once each. Raises ClientError."""
+    named = any(name in request for name in ("target", "profile", "role_name"))
+    if may_ask and not named:
+        request = {**request, "target": _pick(start=start, session=request.get("sso_session", ""))}
+    elif may_ask and "target" in request:
+        request = {**request, "partial": True}
+    settled: set[str] = set()
+    while True:
+        try:
+            return ask.ask(route, request, start=start)
+        except Refused as refused:
+            if not may_ask or refused.code in settled:
+                raise _with_origin(refused, request) from refused
+            settled.add(refused.code)
+            request = _settle(refused, request)
+
+
+def _settle(refused: Refused, request: wire.Wanted) -> wire.Wanted:
+    """What to ask for next, after a word with the person. Raises the refusal where there is nothing to talk about."""
+    if refused.code == "ambiguous-target" and refused.candidates:
+        chosen = terminal.choose(f"{refused.message} Which one?", refused.candidates)
+        return {"target": chosen, "config_file": request.get("config_file", "")}
+    if refused.code == "sign-in-needed":
+        sign_in_offered(refused)
+        return request
+    raise _with_origin(refused, request) from refused
+
+
+def sign_in_offered(refused: Refused) -> None:
+    """Returns when the person has signed in. Raises the refusal again where they would rather not."""
+    if not terminal.confirm(f"keyfob: {refused.message} Sign in now?"):
+        raise refused
+    from keyfob.commands import login  # noqa: PLC0415 - with a person waiting there is time to import
+
+    login.sign_in({"session": refused.session} if refused.session else {}, login.Ways(), start=False)
+
+
+def _with_origin(refused: Refused, request: wire.Wanted) -> ClientError:
+    if refused.code == "unknown-target" and request.get("profile") == os.environ.get("AWS_PROFILE", ""):
+        refused.hint = f"{refused.hint} (The name is from AWS_PROFILE.)".strip()
+    return refused
+
+
+def _pick(*, start: bool, session: str) -> str:
+    """A TARGET from the list of all. Raises ClientError, KeyboardInterrupt."""
+    request: wire.ListRequest = {"session": session} if session else {}
+    try:
+        answer = ask.ask(wire.LIST, request, start=start, patience=None)
+    except Refused as refused:
+        if refused.code != "sign-in-needed":
+            raise
+        sign_in_offered(refused)
+        answer = ask.ask(wire.LIST, request, patience=None)
+    choices = {
+        f"{role}@{account['account_name'] or account['account_id']}  ({account['session']}, {account['account_id']})": (
+            f"{account['session']}/{account['account_id']}/{role}"
+        )
+        for account in answer["accounts"]
+        for role in account["roles"]
+    }
+    if not choices:
+        raise ClientError("There is no account with a role for you.", "Ask who assigns roles in IAM Identity Center.")
+    return choices[terminal.choose("Which role?", list(choices))]
+
+
+def say_notes(notes: list[str]) -> None:
+    """What the daemon has to say beside its answer."""
+    for line in notes:
+        terminal.note(line)
