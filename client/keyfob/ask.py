@@ -35,7 +35,7 @@ def ask(
 def ask_lines(route: str, body: Mapping[str, object], *, start: bool = False) -> Iterator[wire.Answer]:
     """A long answer, object by object as they come; to stop reading is to leave. Raises ClientError of all kinds."""
     with connection(start=start) as control, control.makefile("rb") as reader:
-        _send(control, reader, route, body, None)
+        _send(control, reader, route, body, PATIENCE)  # a sign-in says "waiting" every few seconds
         while line := _line(reader):
             yield _object(line)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from binascii import crc32
 
 from keyfob import aws_config, environment, wire
 from keyfob.errors import ClientError
@@ -79,6 +78,8 @@ def _stand_ins(values: Mapping[str, str], environ: Mapping[str, str]) -> dict[st
 
 def _write(kind: str, text: str) -> str:
     """The path of a file with this very content: shells that need the same share it, and it is never changed."""
+    from binascii import crc32  # noqa: PLC0415 - few have a [default] that needs hiding
+
     folder = os.path.join(wire.state_folder(), _FOLDER)
     path = os.path.join(folder, f"{kind}-{crc32(text.encode()):08x}")
     try:

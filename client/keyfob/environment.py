@@ -173,8 +173,6 @@ _DAEMON_NAMES = frozenset(
         *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "GNOME_KEYRING_CONTROL"),
         *("ALL_PROXY", "all_proxy", *wire.NETWORK_VARIABLES),
         "AWS_CONFIG_FILE",
-        # With these, coverage counts what a daemon does that a test's client has started.
-        *("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"),
     )
 )
 _DAEMON_PREFIXES = ("LC_", "XDG_", "KEYFOB_")

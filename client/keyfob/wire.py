@@ -79,11 +79,11 @@ def machine_name() -> str:
     """A name that stays with this machine. The host name changes with the network on many laptops, so it is only the
     second choice; containers of one image often share an empty machine-id and differ by host name."""
     try:
-        with open("/etc/machine-id", encoding="ascii") as file:
-            machine_id = file.read().strip()
-    except (OSError, UnicodeDecodeError):
+        with open("/etc/machine-id", "rb") as file:
+            machine_id = file.read().strip().decode(errors="replace")
+    except OSError:
         machine_id = ""
-    if len(machine_id) == 32 and machine_id.isalnum():
+    if len(machine_id) == 32 and machine_id.isalnum() and machine_id.isascii():
         return machine_id[:12]
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in os.uname().nodename) or "localhost"
 
@@ -97,7 +97,7 @@ def process_start_time(pid: int) -> str:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return ""
-    return fields[19].decode("ascii") if len(fields) > 19 else ""
+    return fields[19].decode() if len(fields) > 19 else ""
 
 
 def read_daemon_file(folder: str) -> DaemonFile | None:

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-ALLOWED = ("os", "sys", "socket", "json", "errno")
+ALLOWED = ("__future__", "os", "sys", "socket", "json", "errno")
 
 
 def imported(tmp_path: Path, *arguments: str) -> set[str]:
