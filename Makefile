@@ -33,7 +33,7 @@ $(READY): pyproject.toml constraints.txt scripts/make-venv.sh
 	@touch $@
 
 demo: $(READY)
-	@$(BIN)/python scripts/demo.py
+	@PYTHONPATH=tests $(BIN)/python scripts/demo.py
 
 test: $(READY)
 	@rm -rf $(BUILD)/coverage && mkdir -p $(BUILD)/coverage
@@ -57,7 +57,7 @@ test-sdks: $(READY)
 	@$(PYTEST) -q -s tests/sdks
 
 bench: $(READY)
-	@$(BIN)/python -m bench
+	@PYTHONPATH=tests:. $(BIN)/python -m bench
 
 # Exit status 5 is pytest's word for "no tests": nothing of full size is there yet.
 long: $(READY)

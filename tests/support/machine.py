@@ -5,6 +5,7 @@ real process in an environment that holds nothing of ours. The end-to-end tests,
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -12,13 +13,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.parse
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from keyfob import wire
 from support.coverage_in_children import carry_coverage_into
-from support.person import press
+from support.person import DIRECT, press
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,6 +77,25 @@ class Simulator:
     def _stdout(self) -> IO[str]:
         assert self.process.stdout is not None
         return self.process.stdout
+
+    def ask(self, path: str, **words: Any) -> Any:
+        """GET a route of its control API (``journal``, ``sessions``, …; ``GET /simulator/`` lists them)."""
+        return self._call(urllib.request.Request(f"{self.url}/simulator/{path}?{urllib.parse.urlencode(words)}"))
+
+    def tell(self, path: str, **words: Any) -> Any:
+        """POST to its control API (``sessions/end``, ``faults``, ``settings``, …)."""
+        headers = {"Content-Type": "application/json"}
+        body = json.dumps(words).encode()
+        return self._call(urllib.request.Request(f"{self.url}/simulator/{path}", body, headers))
+
+    def count(self, operation: str) -> int:
+        """How often an operation was called, whatever came of it."""
+        return len(self.ask("journal", operation=operation))
+
+    @staticmethod
+    def _call(request: urllib.request.Request) -> Any:
+        with DIRECT.open(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
 
     def stop(self) -> None:
         end(self.process)

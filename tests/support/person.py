@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 MOST_PAGES = 6
 """Sign-in page, code, consent: a person who has pressed this often is in a loop."""
 
-_BROWSER = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # what is on loopback needs no proxy
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # what is on loopback needs no proxy
 
 
 class NoSuchButton(Exception):
@@ -107,5 +107,5 @@ def _request(base: str, form: Form, adds: dict[str, str]) -> urllib.request.Requ
 
 
 def _fetch(request: urllib.request.Request, timeout: float) -> _Page:
-    with _BROWSER.open(request, timeout=timeout) as answer:
+    with DIRECT.open(request, timeout=timeout) as answer:
         return _Page(answer.url, answer.read().decode())

@@ -1,0 +1,1 @@
+"""Measurements: what keyfob costs, beside something known."""
