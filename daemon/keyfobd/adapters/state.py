@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from keyfobd.adapters.private_files import write_atomically
 from keyfobd.core.model import ChainedRole, Role, SsoRole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SCHEMA = 1
@@ -22,19 +23,12 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RoleInUse:
-    """A role and when it was last asked for, in seconds since 1970."""
-
-    role: Role
-    last_asked_at: float
-
-
-@dataclass(frozen=True, slots=True)
 class State:
-    """What outlives the daemon besides the sealed sessions and the endpoint tokens; most recently asked first."""
+    """What outlives the daemon besides the sealed sessions and the endpoint tokens. ``roles``: when each was last asked
+    for, in seconds since 1970."""
 
     port: int | None = None
-    roles: tuple[RoleInUse, ...] = ()
+    roles: Mapping[Role, float] = field(default_factory=dict)
 
 
 class StateFile:
@@ -85,8 +79,7 @@ def _state(found: dict[str, Any]) -> State:
     port = found["port"]
     if port is not None and not (isinstance(port, int) and 0 < port < 65536):
         raise ValueError("port")
-    roles = [RoleInUse(_role(entry), float(entry["last_asked_at"])) for entry in found["roles"]]
-    return State(port, tuple(sorted(roles, key=lambda used: -used.last_asked_at)))
+    return State(port, {_role(entry): float(entry["last_asked_at"]) for entry in found["roles"]})
 
 
 def _role(entry: dict[str, Any]) -> Role:
@@ -96,12 +89,9 @@ def _role(entry: dict[str, Any]) -> Role:
 
 
 def _document(state: State) -> dict[str, Any]:
-    recent = sorted(state.roles, key=lambda used: -used.last_asked_at)[:MOST_ROLES]
-    return {"schema": SCHEMA, "port": state.port, "roles": [_entry(used) for used in recent]}
-
-
-def _entry(used: RoleInUse) -> dict[str, Any]:
-    return {**_named(used.role), "last_asked_at": round(used.last_asked_at)}
+    recent = sorted(state.roles.items(), key=lambda used: -used[1])[:MOST_ROLES]
+    roles = [{**_named(role), "last_asked_at": round(asked)} for role, asked in recent]
+    return {"schema": SCHEMA, "port": state.port, "roles": roles}
 
 
 def _named(role: Role) -> dict[str, str]:

@@ -9,21 +9,32 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfobd.adapters.state import RoleInUse, State, StateFile
+from keyfobd.adapters.state import MOST_ROLES, State, StateFile
 from keyfobd.core.errors import StorageProblem
-from keyfobd.core.model import ChainedRole, SsoRole
+from keyfobd.core.model import ChainedRole, Role, SsoRole
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-READER = RoleInUse(SsoRole("corp", "111111111111", "Reader"), 1000)
-ADMIN = RoleInUse(SsoRole("corp", "222222222222", "Admin"), 2000)
-CHAINED = RoleInUse(ChainedRole("prod-deploy"), 1500)
+READER = SsoRole("corp", "111111111111", "Reader")
+ADMIN = SsoRole("corp", "222222222222", "Admin")
+CHAINED = ChainedRole("prod-deploy")
 
 
-def test_what_is_stored_is_loaded_most_recently_asked_first(tmp_path: Path) -> None:
-    StateFile(tmp_path).store(State(5393, (READER, ADMIN, CHAINED)))
-    assert StateFile(tmp_path).load() == State(5393, (ADMIN, CHAINED, READER))
+def test_what_is_stored_is_loaded(tmp_path: Path) -> None:
+    state = State(5393, {READER: 1000.0, ADMIN: 2000.0, CHAINED: 1500.0})
+    StateFile(tmp_path).store(state)
+    assert StateFile(tmp_path).load() == state
+
+
+def test_the_file_stays_small_and_keeps_what_was_used_last(tmp_path: Path) -> None:
+    many: dict[Role, float] = {
+        SsoRole("corp", f"{number:012}", "Reader"): float(number) for number in range(MOST_ROLES + 1)
+    }
+    StateFile(tmp_path).store(State(5393, many))
+    kept = StateFile(tmp_path).load().roles
+    assert len(kept) == MOST_ROLES
+    assert min(kept.values()) == 1.0
 
 
 def test_without_a_file_nothing_is_remembered(tmp_path: Path) -> None:
@@ -75,9 +86,9 @@ def test_a_newer_schema_is_never_written_over(tmp_path: Path, rest: dict[str, ob
 
 def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
     file = StateFile(tmp_path)
-    file.store(State(5393, (READER,)))
+    file.store(State(5393, {READER: 1000.0}))
     before = file.path.stat().st_ino
-    file.store(State(5393, (READER,)))
+    file.store(State(5393, {READER: 1000.0}))
     assert file.path.stat().st_ino == before
 
 
