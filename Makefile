@@ -54,7 +54,7 @@ test-system: $(READY)
 
 test-sdks: $(READY)
 	@scripts/make-sdks.sh $(BUILD) $(BIN)/python
-	@$(PYTEST) -q -s tests/sdks
+	@scripts/alone.sh $(PYTEST) -q tests/sdks
 
 bench: $(READY)
 	@PYTHONPATH=tests:. $(BIN)/python -m bench
