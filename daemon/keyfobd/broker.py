@@ -30,6 +30,8 @@ LARGEST_BODY = 10_000
 """Bytes; the CRT refuses longer answers."""
 SLACK = 0.05
 """Seconds kept back of a request's deadline for the answer itself."""
+GLANCE = 0.05
+"""Seconds until a renewal has certainly taken its place in the queue, and may be asked how long it will stand there."""
 LONGEST_LOOK = 15.0
 MEMORY_OF_USE = 600.0
 """Seconds for which an unanswered request keeps a role wanted, so that it is there when the network is."""
@@ -41,7 +43,6 @@ class Source(Protocol):
     """Where role credentials come from (``Sessions``)."""
 
     async def role_credentials(self, role: SsoRole, urgency: Urgency) -> RoleCredentials: ...
-    def expected_wait(self, role: SsoRole) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,10 @@ class Broker:
 
     async def _wait(self, renewal: asyncio.Task[None], entry: _Entry, wait: float | None) -> None:
         seconds = self._deadline - SLACK if wait is None else wait
-        if isinstance(entry.role, SsoRole) and self._source.expected_wait(entry.role) > seconds:
+        await asyncio.wait({renewal}, timeout=min(GLANCE, seconds))
+        if not renewal.done() and entry.urgency is not None and entry.urgency.expected_wait() > seconds - GLANCE:
             return  # its turn comes later than that: an answer now is worth more
-        await asyncio.wait({renewal}, timeout=seconds)
+        await asyncio.wait({renewal}, timeout=seconds - GLANCE)
 
     # --- renewing -------------------------------------------------------------------------------------------------
 

@@ -10,12 +10,9 @@ import asyncio
 import heapq
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from keyfobd.core.model import Instant, elapsed
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 BURST = 20.0
 PENANCE = 60.0
@@ -43,18 +40,19 @@ class Urgency:
     def __init__(self, priority: Priority, expires_in: float = 0.0) -> None:
         self.priority = priority
         self.expires_in = expires_in  # seconds that what the call renews has to live
-        self._reorder: Callable[[], None] | None = None
+        self.ticket = 0  # those who are waited for go in the order in which they came
+        self.queue: Limiter | None = None  # while it waits
 
     def rise(self, priority: Priority) -> None:
         """Be at least this urgent from now on."""
         if priority < self.priority:
             self.priority = priority
-            if self._reorder is not None:
-                self._reorder()
+            if self.queue is not None:
+                self.queue.reorder(self)
 
-    def waits_in(self, reorder: Callable[[], None] | None) -> None:
-        """Say which queue is to be put in order when this rises."""
-        self._reorder = reorder
+    def expected_wait(self) -> float:
+        """Seconds until its turn, as far as can be told now."""
+        return self.queue.expected_wait(self) if self.queue is not None else 0.0
 
 
 @dataclass(slots=True)
@@ -67,7 +65,9 @@ class _Waiting:
         return self._order() < other._order()
 
     def _order(self) -> tuple[Priority, float, int]:
-        return (self.urgency.priority, self.urgency.expires_in, self.number)
+        urgency = self.urgency
+        within = float(urgency.ticket) if urgency.priority is Priority.ASKED else urgency.expires_in
+        return (urgency.priority, within, self.number)
 
 
 class _Bucket:
@@ -104,29 +104,39 @@ class Limiter:
         self._throttled: Instant | None = None
         self._queue: list[_Waiting] = []
         self._count = 0
+        self._tickets = 0  # given out
+        self._tickets_done = 0  # had their turn, or left
         self._timer: asyncio.TimerHandle | None = None
 
     async def turn(self, urgency: Urgency) -> None:
         """Wait for leave to make one call."""
         self._count += 1
         waiting = _Waiting(urgency, self._count, asyncio.get_running_loop().create_future())
+        urgency.queue = self
+        self._give_ticket(urgency)
         heapq.heappush(self._queue, waiting)
-        urgency.waits_in(self._reorder)
         self._serve()
         try:
             await waiting.turn
         finally:  # cancelled, the future is done as well, and its place in the queue is passed over
-            urgency.waits_in(None)
+            urgency.queue = None
 
-    def _reorder(self) -> None:
+    def reorder(self, urgency: Urgency) -> None:
+        """What waits here has become more urgent."""
+        self._give_ticket(urgency)
         heapq.heapify(self._queue)
         self._serve()
 
-    def expected_wait(self, priority: Priority) -> float:
-        """Seconds until a call of that priority would have its turn, if it came now."""
+    def _give_ticket(self, urgency: Urgency) -> None:
+        if urgency.priority is Priority.ASKED:
+            self._tickets += 1
+            urgency.ticket = self._tickets
+
+    def expected_wait(self, urgency: Urgency) -> float:
+        """Seconds until the turn of a call that somebody waits for: those with lower tickets go first. One number less
+        another, since a thousand may ask this at once."""
         self._drip()
-        ahead = sum(1 for w in self._queue if w.urgency.priority <= priority and not w.turn.done())
-        return (self._all.missing() + ahead) / self._rate
+        return (self._all.missing() + max(0, urgency.ticket - self._tickets_done - 1)) / self._rate
 
     def throttled(self, started: Instant) -> None:
         """Identity Center asked for fewer calls. Calls that were under way when that was first heard do not count
@@ -152,14 +162,14 @@ class Limiter:
         self._drip()
         while self._queue:
             head = self._queue[0]
-            if head.turn.done():  # its caller has gone
-                heapq.heappop(self._queue)
-                continue
-            wait = self._seconds_until(head.urgency.priority)
+            wait = 0.0 if head.turn.done() else self._seconds_until(head.urgency.priority)
             if wait > 0:
                 self._come_back(wait)
                 return
             heapq.heappop(self._queue)
+            self._tickets_done += head.urgency.priority is Priority.ASKED
+            if head.turn.done():  # its caller has gone
+                continue
             self._all.take()
             if head.urgency.priority is Priority.LISTING:
                 self._listing.take()

@@ -168,11 +168,6 @@ class Sessions:
         self._check_lock(held)
         return await held.call(urgency, lambda token: self._center.role_credentials(held.session, token, role))
 
-    def expected_wait(self, role: SsoRole) -> float:
-        """Seconds until a call for that role would have its turn."""
-        held = self._held.get(role.session)
-        return held.limiter.expected_wait(Priority.ASKED) if held is not None else 0.0
-
     def _check_lock(self, held: HeldSession) -> None:
         if held.tokens is None and self._store.storage["kind"] == "locked":
             raise Locked("The keyring is locked, and with it the sign-ins.", "Unlock it, then run: keyfob status")

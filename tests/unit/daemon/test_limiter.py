@@ -118,14 +118,32 @@ async def test_the_rate_never_falls_below_one_a_second() -> None:
 
 async def test_the_expected_wait_counts_those_who_go_first() -> None:
     limiter = Limiter(LoopClock(), rate=10, burst=2)
-    assert limiter.expected_wait(Priority.ASKED) == 0.0
     await turns(limiter, Priority.ASKED, 2)
-    waiting = [asyncio.create_task(limiter.turn(Urgency(Priority.RENEWAL))) for _ in range(5)]
+    urgencies = [Urgency(Priority.ASKED) for _ in range(5)]
+    waiting = [asyncio.create_task(limiter.turn(urgency)) for urgency in urgencies]
+    late = Urgency(Priority.RENEWAL)
+    waiting.append(asyncio.create_task(limiter.turn(late)))
     await asyncio.sleep(0)
-    assert limiter.expected_wait(Priority.ASKED) == pytest.approx(0.1, abs=1e-5)
-    assert limiter.expected_wait(Priority.RENEWAL) == pytest.approx(0.6, abs=1e-5)
-    for task in waiting:
+    late.rise(Priority.ASKED)
+    expected = [urgency.expected_wait() for urgency in (*urgencies, late)]
+    assert expected == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], abs=1e-5)
+    await asyncio.gather(*waiting)
+    assert late.expected_wait() == 0.0
+
+
+async def test_those_who_left_do_not_lengthen_the_expected_wait_for_long() -> None:
+    limiter = Limiter(LoopClock(), rate=10, burst=2)
+    await turns(limiter, Priority.ASKED, 2)
+    gone = [asyncio.create_task(limiter.turn(Urgency(Priority.ASKED))) for _ in range(50)]
+    await asyncio.sleep(0)
+    for task in gone:
         task.cancel()
+    await asyncio.sleep(0.15)
+    urgency = Urgency(Priority.ASKED)
+    waiting = asyncio.create_task(limiter.turn(urgency))
+    await asyncio.sleep(0)
+    assert urgency.expected_wait() < 0.2
+    await waiting
 
 
 async def test_a_clock_set_back_does_not_stop_the_turns() -> None:
