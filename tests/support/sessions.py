@@ -27,12 +27,15 @@ READ_ONLY = SsoRole("dev", "111122223333", "ReadOnly")
 DEVELOPER = SsoRole("dev", "444455556666", "Developer")
 
 
+IN_KEYRING: StorageAnswer = {"kind": "keyring", "detail": None}
+
+
 @dataclass
 class MemoryStore:
     """A sealed file in memory, with a history: each content that was ever durable."""
 
     contents: tuple[SealedSession, ...] = ()
-    storage: StorageAnswer = field(default_factory=lambda: {"kind": "keyring", "detail": None})
+    storage: StorageAnswer = field(default_factory=lambda: IN_KEYRING.copy())
     history: list[dict[str, SealedSession]] = field(default_factory=list)
     problem: StorageProblem | None = None
 

@@ -451,3 +451,5 @@ async def _happen(made: House, what: str, argument: object) -> None:
             made.center.mend()
         case "life", float(seconds):
             made.center.credentials_lifetime = seconds
+        case _:
+            raise AssertionError(what)
