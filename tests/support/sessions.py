@@ -35,7 +35,7 @@ class MemoryStore:
     """A sealed file in memory, with a history: each content that was ever durable."""
 
     contents: tuple[SealedSession, ...] = ()
-    storage: StorageAnswer = field(default_factory=lambda: IN_KEYRING.copy())
+    storage: StorageAnswer = field(default_factory=IN_KEYRING.copy)
     history: list[dict[str, SealedSession]] = field(default_factory=list)
     problem: StorageProblem | None = None
 
