@@ -1,4 +1,4 @@
-"""A daemon that says what a test tells it to: the control socket's side of ``wire``, on a thread, with no roles behind."""
+"""A daemon that says what a test tells it to: the control socket's side of ``wire`` on a thread, nothing behind it."""
 
 from __future__ import annotations
 
@@ -145,6 +145,7 @@ class FakeDaemon:
     control: Path
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
+    came: threading.Condition = field(default_factory=threading.Condition)
     left: threading.Event = field(default_factory=threading.Event)  # a client hung up before the end
 
     def reply(self, route: str, *replies: Reply) -> None:
@@ -154,6 +155,16 @@ class FakeDaemon:
         """What was asked by one route, in order."""
         return [one.body for one in self.asked if one.route == route]
 
+    def wait_for(self, route: str) -> None:
+        """Until a request for this route is being answered."""
+        with self.came:
+            assert self.came.wait_for(lambda: self.bodies(route), 30), f"nobody asked for {route}"
+
+    def note(self, asked: Asked) -> None:
+        with self.came:
+            self.asked.append(asked)
+            self.came.notify_all()
+
     def next_reply(self, route: str) -> Reply:
         replies = self.replies.get(route)
         if not replies:
@@ -161,10 +172,10 @@ class FakeDaemon:
         return replies.pop(0) if len(replies) > 1 else replies[0]
 
     def write_daemon_file(self, **changes: Any) -> None:
-        """``daemon.json``, as a daemon in this very process would write it."""
+        """``daemon.json``. Its start time is no process's, so that nobody sends a signal to the tests themselves."""
         found = {
             "pid": os.getpid(),
-            "start_time": wire.process_start_time(os.getpid()),
+            "start_time": "none",
             "control": str(self.control),
             "port": 5393,
             "version": "0.1.0",
@@ -186,7 +197,7 @@ class _Handler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             asked = self._request()
-            self.server.daemon.asked.append(asked)
+            self.server.daemon.note(asked)
             self._send(self.server.daemon.next_reply(asked.route))
 
     def _request(self) -> Asked:

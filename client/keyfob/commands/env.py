@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 
 from keyfob import arguments, config_files, environment, syntax, terminal, wire
 from keyfob.arguments import Option
@@ -66,10 +67,10 @@ def _run(argv: Sequence[str]) -> int:
 
 def _format_of(argv: Sequence[str]) -> str:
     """The format, as far as a command line tells that perhaps cannot be read."""
-    named = [word.partition("=")[2] or following for word, following in zip(argv, [*argv[1:], ""], strict=True)
-             if word == "--format" or word.startswith("--format=")]  # fmt: skip
+    named = [word.partition("=")[2] for word in argv if word.startswith("--format=")]
+    named += [following for word, following in pairwise(argv) if word == "--format"]
     usable = [name for name in named if name in syntax.FORMATS]
-    return usable[-1] if usable else syntax.for_shell(os.environ.get("SHELL", ""))
+    return usable[0] if usable else syntax.for_shell(os.environ.get("SHELL", ""))
 
 
 def _clearing() -> environment.Change:
