@@ -18,7 +18,8 @@ class Clock:
     def __init__(self, source: Callable[[], float] = time.time, *, start: float | None = None) -> None:
         """``start`` is what the clock shows now, in seconds since 1970; without it, what the source shows."""
         self._source = source
-        self._ahead = 0.0 if start is None else start - source()
+        self._ahead_at_first = 0.0 if start is None else start - source()
+        self._ahead = self._ahead_at_first
 
     def now(self) -> float:
         """Seconds since 1970."""
@@ -27,3 +28,7 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Move the clock, backwards too."""
         self._ahead += seconds
+
+    def reset(self) -> None:
+        """Undo every `advance`."""
+        self._ahead = self._ahead_at_first

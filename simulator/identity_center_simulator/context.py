@@ -11,6 +11,7 @@ from aiohttp import web
 from identity_center_simulator.faults import Faults
 from identity_center_simulator.instance import Instance
 from identity_center_simulator.journal import Call, Journal
+from identity_center_simulator.throttle import Bucket
 
 if TYPE_CHECKING:
     from identity_center_simulator.clock import Clock
@@ -26,13 +27,16 @@ class Context:
     movable_clock: bool = False
     faults: Faults = field(default_factory=Faults)
     journal: Journal = field(default_factory=Journal)
+    bucket: Bucket = field(default_factory=Bucket)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin_anew(self, scenario: Scenario) -> None:
-        """Forget everybody and everything, faults too."""
+        """Forget everybody and everything: tokens, faults, the journal, and how far the clock was moved."""
+        self.clock.reset()
         self.instance = Instance(scenario)
         self.faults.clear()
         self.journal.clear()
+        self.bucket = Bucket()
 
 
 CALL: web.RequestKey[Call] = web.RequestKey("call", Call)

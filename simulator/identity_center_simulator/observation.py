@@ -12,7 +12,6 @@ from aiohttp import web
 from identity_center_simulator import faults, portal, refusals, trouble
 from identity_center_simulator.context import CALL, Context
 from identity_center_simulator.errors import Refused, too_many_requests
-from identity_center_simulator.throttle import Bucket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -59,10 +58,8 @@ def parameters_of(query: Mapping[str, str], body: bytes) -> dict[str, str]:
 
 def observed(context: Context) -> Middleware:
     """The middleware that does it all."""
-    bucket = Bucket(0, float("-inf"))
 
     async def answer(request: web.Request, call: Call, parameters: Mapping[str, str], handler: Handler) -> Any:
-        nonlocal bucket
         fault = context.faults.take(call.operation, parameters, context.clock.now())
         if fault is not None:
             call.fault = fault.kind
@@ -72,7 +69,7 @@ def observed(context: Context) -> Middleware:
                 return await trouble.instead(fault, call.operation, request, context.stopping)
         rate = context.instance.settings.calls_per_second
         if rate and call.operation in portal.OPERATIONS:
-            passes, bucket = bucket.take(rate, context.clock.now())
+            passes, context.bucket = context.bucket.take(rate, context.clock.now())
             if not passes:
                 raise too_many_requests()
         response = await handler(request)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Bucket:
     """``level`` calls may still be made, as of ``at`` (seconds)."""
 
-    level: float
-    at: float
+    level: float = 0.0
+    at: float = float("-inf")
 
     def take(self, rate: float, now: float) -> tuple[bool, Bucket]:
         """Whether a call may pass, and what is left. It holds ``rate`` calls and gains ``rate`` a second."""

@@ -109,7 +109,7 @@ class SimulatorProcess:
 
     def get(self, path: str, **query: Any) -> Any:
         """``get("journal", operation="CreateToken", at_least=2)``; a wait is given up after 10 seconds (408)."""
-        with _open(f"{self.url}/simulator/{path}?{urllib.parse.urlencode(query)}") as response:
+        with open_url(f"{self.url}/simulator/{path}?{urllib.parse.urlencode(query)}") as response:
             return json.load(response)
 
     def post(self, path: str, **members: Any) -> Any:
@@ -117,7 +117,7 @@ class SimulatorProcess:
         request = urllib.request.Request(
             f"{self.url}/simulator/{path}", json.dumps(members).encode(), {"Content-Type": "application/json"}
         )
-        with _open(request) as response:
+        with open_url(request) as response:
             return json.load(response)
 
     def journal(self, operation: str | None = None, **facts: Any) -> list[dict[str, Any]]:
@@ -148,7 +148,7 @@ def as_user(url: str, user: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{urllib.parse.urlencode({'login_hint': user})}"
 
 
-def _open(target: str | urllib.request.Request, data: bytes | None = None) -> Any:
+def open_url(target: str | urllib.request.Request, data: bytes | None = None) -> Any:
     """Without the machine's proxies: everything here is on loopback. Raises urllib.error.HTTPError from 400 on."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     return opener.open(target, data, timeout=30)

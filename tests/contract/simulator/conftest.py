@@ -1,0 +1,33 @@
+"""One simulator process for all of these tests, begun anew for each; and clients that nobody here wrote."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from identity_center_simulator import EXAMPLE
+from support.aws_clients import SignedIn, sign_in
+from support.simulator import SimulatorProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def process() -> Iterator[SimulatorProcess]:
+    with SimulatorProcess("--movable-clock") as found:
+        yield found
+
+
+@pytest.fixture
+def simulator(process: SimulatorProcess) -> SimulatorProcess:
+    process.post("scenario", **tomllib.loads(EXAMPLE))
+    return process
+
+
+@pytest.fixture
+def alice(simulator: SimulatorProcess) -> SignedIn:
+    """Alice, signed in with a device code, by boto3."""
+    return sign_in(simulator)
