@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from keyring.errors import KeyringLocked
 
+from keyfobd.adapters.clock import Clock
 from keyfobd.core.errors import (
     GrantRefused,
     NotPermitted,
@@ -46,7 +47,7 @@ START = Instant(wall=1_790_000_000.0, boot=10_000.0)
 RefreshTokens = Literal["rotate", "single-use", "keep", "omit", "none"]
 
 
-class FakeClock:
+class FakeClock(Clock):
     """Stands still until it is moved; each of its two clocks alone if need be."""
 
     def __init__(self, instant: Instant = START) -> None:
