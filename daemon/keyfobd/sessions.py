@@ -72,6 +72,7 @@ class SessionView:
     token_expires_at: float | None
     needs: Needs | None
     detail: str | None
+    signed_in_at: float | None
 
 
 class Listener(Protocol):
@@ -318,6 +319,7 @@ class Sessions:
             else None,
             needs=_NEEDS[state],
             detail=self._detail(held, state),
+            signed_in_at=held.record.signed_in_at if held.record is not None and tokens is not None else None,
         )
 
     def _state(self, held: HeldSession) -> SessionState:

@@ -57,10 +57,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What each route does: ``answers`` in one object, ``lines`` in one object a line."""
+    """What each route does: ``answers`` in one object, ``lines`` in one object a line; ``before`` comes before each."""
 
     answers: Mapping[str, Callable[[Asked], Awaitable[Mapping[str, Any]]]]
     lines: Mapping[str, Callable[[Asked], Lines]]
+    before: Callable[[], None]
 
 
 class Control:
@@ -84,6 +85,7 @@ class Control:
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
         try:
             asked = await self._admitted(request)
+            self._words.before()
             if request.raw_path in self._words.lines:
                 return await _stream(request, self._words.lines[request.raw_path](asked))
             return _answer(200, await self._to_its_end(self._words.answers[request.raw_path](asked)))

@@ -32,9 +32,9 @@ def account_names(catalogues: Mapping[str, Iterable[CatalogueEntry]]) -> Account
     }
 
 
-def session_status(view: SessionView, length: float | None, signed_in_at: float | None) -> wire.SessionStatus:
+def session_status(view: SessionView, length: float | None) -> wire.SessionStatus:
     """``length`` is how long the person says their sessions last: Identity Center never tells."""
-    ends = signed_in_at + length if length is not None and signed_in_at is not None else None
+    ends = view.signed_in_at + length if length is not None and view.signed_in_at is not None else None
     return {
         "name": view.name,
         "start_url": view.start_url,

@@ -70,7 +70,7 @@ class MadeUp:
             "/v1/two": self.two_fit,
             "/v1/bug": self.bug,
         }
-        return Words(answers, {"/v1/login": self.login})
+        return Words(answers, {"/v1/login": self.login}, before=lambda: None)
 
 
 @pytest.fixture
