@@ -88,11 +88,9 @@ def sign_in(request: wire.LoginRequest, ways: Ways, *, start: bool) -> None:
     device = ways.device_code or bool(reason)
     if reason and not ways.device_code:
         terminal.say(f"Signing in with a code: {reason}.")
-    request = {
-        **request,
-        "flow": "device" if device else "pkce",
-        "config_file": config_files.path_of("AWS_CONFIG_FILE", os.environ),
-    }
+    request = {**request, "config_file": config_files.path_of("AWS_CONFIG_FILE", os.environ)}
+    if device:  # else the session's setting decides
+        request["flow"] = "device"
     shown = Ways(device_code=device, browser=ways.browser and not reason, qr=ways.qr)
     try:
         done = _follow(ask.ask_lines(wire.LOGIN, request, start=start), shown)

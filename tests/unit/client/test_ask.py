@@ -10,25 +10,17 @@ import pytest
 
 from keyfob import ask, wire
 from keyfob.errors import NotRunning, NotUsable, Refused
-from support.fake_daemon import SIGN_IN_NEEDED, FakeDaemon, Reply, answer, fake_daemon, refusal
-from support.machine import Machine, machine
+from support.fake_daemon import SIGN_IN_NEEDED, FakeDaemon, Reply, answer, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.machine import Machine
 
 
-@pytest.fixture
-def person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
-    with machine() as one:
-        for name, value in one.environ.items():
-            monkeypatch.setenv(name, value)
-        yield one
-
-
-@pytest.fixture
-def daemon(person: Machine) -> Iterator[FakeDaemon]:
-    with fake_daemon(person.environ) as one:
-        yield one
+@pytest.fixture(autouse=True)
+def in_process(person: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client is this very process."""
+    for name, value in person.environ.items():
+        monkeypatch.setenv(name, value)
 
 
 def test_a_request_carries_its_body_and_the_protocol(daemon: FakeDaemon) -> None:
@@ -95,7 +87,6 @@ def test_a_daemon_that_says_nothing_does_not_keep_anybody_for_ever(daemon: FakeD
         ask.ask(wire.ENV, {}, patience=0.01)
 
 
-@pytest.mark.usefixtures("person")
 def test_without_a_daemon_file_there_is_no_daemon() -> None:
     with pytest.raises(NotRunning):
         ask.ask(wire.ENV, {})

@@ -10,25 +10,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keyfob import wire
-from support.fake_daemon import CREDENTIALS, ENV, SIGN_IN_NEEDED, FakeDaemon, answer, fake_daemon, refusal
-from support.machine import Machine, Ran, machine
+from support.fake_daemon import CREDENTIALS, ENV, SIGN_IN_NEEDED, FakeDaemon, answer, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from support.machine import Machine, Ran
 
 
 @pytest.fixture
-def person() -> Iterator[Machine]:
-    with machine() as one:
-        yield one
-
-
-@pytest.fixture
-def daemon(person: Machine) -> Iterator[FakeDaemon]:
-    with fake_daemon(person.environ) as one:
-        one.reply(wire.ENV, answer(ENV))
-        one.reply(wire.CREDENTIAL_PROCESS, answer(CREDENTIALS))
-        yield one
+def daemon(daemon: FakeDaemon) -> FakeDaemon:
+    daemon.reply(wire.ENV, answer(ENV))
+    daemon.reply(wire.CREDENTIAL_PROCESS, answer(CREDENTIALS))
+    return daemon
 
 
 def change(person: Machine, *words: str, **environ: str) -> dict[str, Any]:
