@@ -15,14 +15,27 @@ if TYPE_CHECKING:
 
 
 class Ways:
-    """How a sign-in is to be shown to the person; ``flow`` and ``browser`` as they were typed."""
+    """How a sign-in is to be shown to the person. ``no_browser_since`` is why a code is used though nobody said so."""
 
-    __slots__ = ("browser", "device_code", "qr")
+    __slots__ = ("browser", "device_code", "no_browser_since", "qr")
 
-    def __init__(self, *, device_code: bool = False, browser: bool = True, qr: bool = False) -> None:
+    def __init__(
+        self, *, device_code: bool = False, browser: bool = True, qr: bool = False, no_browser_since: str = ""
+    ) -> None:
         self.device_code = device_code
         self.browser = browser
         self.qr = qr
+        self.no_browser_since = no_browser_since
+
+    def here(self) -> Ways:
+        """What of it can be done where this process runs."""
+        reason = no_browser_here(os.environ, sys.platform)
+        return Ways(
+            device_code=self.device_code or bool(reason),
+            browser=self.browser and not reason,
+            qr=self.qr,
+            no_browser_since="" if self.device_code else reason,
+        )
 
 
 class Ended(ClientError):
@@ -84,23 +97,19 @@ def _sessions_to_sign_in(options: Namespace, *, start: bool) -> list[str]:
 
 def sign_in(request: wire.LoginRequest, ways: Ways, *, start: bool) -> None:
     """Shows what the person must visit, and returns when they have signed in. Raises ClientError."""
-    reason = no_browser_here(os.environ, sys.platform)
-    device = ways.device_code or bool(reason)
-    if reason and not ways.device_code:
-        terminal.say(f"Signing in with a code: {reason}.")
+    ways = ways.here()
     request = {**request, "config_file": config_files.path_of("AWS_CONFIG_FILE", os.environ)}
-    if device:  # else the session's setting decides
+    if ways.device_code:  # else the session's setting decides
         request["flow"] = "device"
-    shown = Ways(device_code=device, browser=ways.browser and not reason, qr=ways.qr)
     try:
-        done = _follow(ask.ask_lines(wire.LOGIN, request, start=start), shown)
+        done = _follow(ask.ask_lines(wire.LOGIN, request, start=start), ways)
     except Refused as refused:
         if refused.code != "ambiguous-target" or not refused.candidates or not terminal.interactive():
             raise
         chosen = terminal.choose(f"{refused.message} Which one?", refused.candidates)
         again: wire.LoginRequest = {**request, "session": chosen}
         again.pop("profile", None)
-        done = _follow(ask.ask_lines(wire.LOGIN, again), shown)
+        done = _follow(ask.ask_lines(wire.LOGIN, again), ways)
     _finish(done)
 
 
@@ -123,6 +132,8 @@ def _follow(events: Iterable[wire.Answer], ways: Ways) -> wire.Answer:
 
 
 def _show(url: str, code: str, ways: Ways) -> None:
+    if ways.no_browser_since:
+        terminal.say(f"Signing in with a code: {ways.no_browser_since}.")
     opened = ways.browser and _opened(url)
     if opened:
         terminal.say("A browser opens to sign in. If it does not, visit:")
