@@ -54,7 +54,7 @@ class KeySearch:
                 continue
             if key is not None and (sealed is None or sealed.fits(key)):
                 return Found(place, key)
-            if sealed is not None:
+            if sealed is not None and (key is not None or place in ("keyring", self.setting)):
                 reasons.append(f"the key of the sealed file is not in the {_NAMES[place]}")
         return "; ".join(reasons)
 
