@@ -124,8 +124,9 @@ def session_of_profile(profile: Profile, everything: Known) -> Session:
 def role_of_profile(profile: Profile, everything: Known, by_target: Callable[[str], SsoRole] | None = None) -> SsoRole:
     """The role a profile names. ``by_target`` finds what a profile made by keyfob asks for in its own words.
     Raises ConfigProblem, or UsageError where the profile names no role."""
-    target = profile.keyfob_target
-    if target is not None and by_target is not None and not _uses_a_session(profile) and target != profile.name:
+    # Taking a command line apart is slow where there are a thousand profiles: only where it is the way to the role.
+    target = profile.keyfob_target if by_target is not None and not _uses_a_session(profile) else None
+    if target is not None and by_target is not None and target != profile.name:
         return by_target(target)
     session = session_of_profile(profile, everything)
     account_id, role_name = _sso(profile, "account_id"), _sso(profile, "role_name")

@@ -19,29 +19,17 @@ import difflib
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import parse_qs, urlsplit
 
 from keyfobd.core.errors import AmbiguousTarget, ConfigProblem, KeyfobError, UnknownTarget, UsageError
-from keyfobd.core.model import Session, SsoRole, normalised_start_url
+from keyfobd.core.model import Session, SsoRole
 from keyfobd.core.profiles import Known, role_of_profile, session_of_profile
+from keyfobd.core.spellings import ACCOUNT_ID, ROLE_NAME, matches, spelling_of, spellings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from keyfob.aws_config import Profile
     from keyfob.wire import Wanted
-
-_ACCOUNT = r"(?P<account>\d{12})"
-_ROLE = r"(?P<role>[\w+=,.@-]+)"  # what a permission set's name may hold: no slash, no blank
-_UNLISTED = tuple(re.compile(form, re.ASCII) for form in (f"{_ACCOUNT}/{_ROLE}", f"{_ROLE}@{_ACCOUNT}"))
-_ARNS = (
-    re.compile(
-        rf"arn:[\w-]+:iam::{_ACCOUNT}:role/aws-reserved/sso\.amazonaws\.com/(?:[\w-]+/)?"
-        rf"AWSReservedSSO_{_ROLE}_[0-9a-f]{{16}}",
-        re.ASCII,
-    ),
-    re.compile(rf"arn:[\w-]+:sts::{_ACCOUNT}:assumed-role/AWSReservedSSO_{_ROLE}_[0-9a-f]{{16}}(?:/.*)?", re.ASCII),
-)
 
 
 def resolve(wanted: Wanted, known: Known) -> SsoRole:
@@ -54,7 +42,7 @@ def resolve(wanted: Wanted, known: Known) -> SsoRole:
     if any(parts):
         return _by_parts(profile, *parts, within, known)
     if profile:
-        return _by_profile(profile, known)
+        return _checked(_by_profile(profile, known), profile, within)
     if target:
         return _by_target(target, within, known, partial=wanted.get("partial", False))
     if wanted.get("partial"):
@@ -95,21 +83,31 @@ def _by_parts(profile: str, account_id: str, role_name: str, within: Known, know
     if profile:
         found = _profile_named(profile, known)
         session = session_of_profile(found, known)
+        _checked(SsoRole(session.name, account_id, role_name), profile, within)
         account_id = account_id or found.get("sso_account_id") or found.get("keyfob_sso_account_id")
         role_name = role_name or found.get("sso_role_name") or found.get("keyfob_sso_role_name")
     else:
         session = session_named(None, within)
     if not (account_id and role_name):
         raise UsageError("An account and a role belong together.", "Give both: --account-id and --role-name")
-    if re.fullmatch(_ACCOUNT, account_id, re.ASCII) is None:
+    if re.fullmatch(ACCOUNT_ID, account_id, re.ASCII) is None:
         raise UsageError(f"{_printed(account_id)} is no account id: that is twelve digits.")
-    if re.fullmatch(_ROLE, role_name, re.ASCII) is None:
+    if re.fullmatch(ROLE_NAME, role_name, re.ASCII) is None:
         raise UsageError(f"{_printed(role_name)} cannot be the name of a role.")
     return SsoRole(session.name, account_id, role_name)
 
 
 def _by_profile(name: str, known: Known) -> SsoRole:
     return role_of_profile(_profile_named(name, known), known, lambda target: _asked_by_profile(name, target, known))
+
+
+def _checked(role: SsoRole, profile: str, within: Known) -> SsoRole:
+    if within.session(role.session) is None:
+        raise UsageError(
+            f"The profile {profile} uses the session {role.session}, not the one that was named.",
+            "Leave out --profile or --sso-session",
+        )
+    return role
 
 
 def _asked_by_profile(name: str, target: str, known: Known) -> SsoRole:
@@ -129,12 +127,12 @@ def _by_target(target: str, within: Known, known: Known, *, partial: bool) -> Ss
     profile = within.profiles.get(target)
     if profile is not None and _is_within(profile, within, known):
         return role_of_profile(profile, known, lambda asked: _asked_by_profile(target, asked, within))
-    matches = _matches(target, within)
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
+    found = matches(target, within)
+    if len(found) == 1:
+        return found[0]
+    if found:
         raise AmbiguousTarget(
-            f"{_printed(target)} fits more than one role.", "Name one of these.", _shown(matches, known)
+            f"{_printed(target)} fits more than one role.", "Name one of these.", _shown(found, known)
         )
     if partial and (parts := _with_part(target, within)):
         raise AmbiguousTarget(f"Nothing is called {_printed(target)}.", "Is it one of these?", _shown(parts, known))
@@ -151,98 +149,11 @@ def _is_within(profile: Profile, within: Known, known: Known) -> bool:
         return False
 
 
-# --- levels 2 to 4 --------------------------------------------------------------------------------------------------
-
-
-def _matches(target: str, known: Known) -> tuple[SsoRole, ...]:
-    for level in (_by_account_id, _by_account_name, _by_arn, _by_portal_link):
-        found = dict.fromkeys(level(target, known))
-        if found:
-            return tuple(found)
-    return ()
-
-
-def _by_account_id(target: str, known: Known) -> list[SsoRole]:
-    # Every spelling holds the role's name: that spares the making of nearly all of them.
-    likely = (role for role in known.roles if role.role_name in target)
-    listed = [role for role in likely if target in _spellings(role, role.account_id, known)]
-    return listed or _unlisted(target, known)
-
-
-def _by_account_name(target: str, known: Known) -> list[SsoRole]:
-    return [
-        role
-        for role, name in known.roles.items()
-        if name and role.role_name in target and target in _spellings(role, name, known)
-    ]
-
-
-def _by_arn(target: str, known: Known) -> list[SsoRole]:
-    for form in _ARNS:
-        if found := form.fullmatch(target):
-            return _placed(found["account"], found["role"], known.sessions, known)
-    return []
-
-
-def _by_portal_link(target: str, known: Known) -> list[SsoRole]:
-    try:
-        route, _, query = urlsplit(target).fragment.partition("?")
-    except ValueError:  # "http://[": not a link at all
-        return []
-    asked = parse_qs(query)
-    account_id, role_name = asked.get("account_id", [""])[0], asked.get("role_name", [""])[0]
-    if route.strip("/") != "console" or _UNLISTED[0].fullmatch(f"{account_id}/{role_name}") is None:
-        return []
-    start_url = normalised_start_url(target)
-    sessions = [session for session in known.sessions if normalised_start_url(session.start_url) == start_url]
-    return _placed(account_id, role_name, sessions, known) if sessions else []
-
-
-def _unlisted(target: str, known: Known) -> list[SsoRole]:
-    """An account id and a role, with or without a session, that nobody has listed."""
-    for form in _UNLISTED:
-        if found := form.fullmatch(target):
-            return _placed(found["account"], found["role"], known.sessions, known)
-    return [
-        SsoRole(session.name, found["account"], found["role"])
-        for session in known.sessions
-        for name in known.names(session)
-        if target.startswith(f"{name}/") and (found := _UNLISTED[0].fullmatch(target[len(name) + 1 :]))
-    ]
-
-
-def _placed(account_id: str, role_name: str, sessions: Iterable[Session], known: Known) -> list[SsoRole]:
-    """The session is not said: it is one that has the role; else one that has the account; else any."""
-    possible = [SsoRole(session.name, account_id, role_name) for session in sessions]
-    with_account = {role.session for role in known.roles if role.account_id == account_id}
-    return (
-        [role for role in possible if role in known.roles]
-        or [role for role in possible if role.session in with_account]
-        or possible
-    )
-
-
-def _spellings(role: SsoRole, account: str, known: Known) -> tuple[str, ...]:
-    session = known.session(role.session)
-    names = known.names(session) if session is not None else (role.session,)
-    bare = f"{account}/{role.role_name}"
-    return (*(f"{name}/{bare}" for name in names), bare, f"{role.role_name}@{account}")
-
-
 # --- what a person is told ------------------------------------------------------------------------------------------
 
 
 def _shown(roles: Iterable[SsoRole], known: Known) -> tuple[str, ...]:
     return tuple(spelling_of(role, known) for role in roles)
-
-
-def spelling_of(role: SsoRole, known: Known) -> str:
-    """A TARGET that fits this role alone."""
-    for account in (role.account_id, known.roles.get(role)):
-        for spelling in _spellings(role, account, known) if account else ():
-            if spelling not in known.profiles and _matches(spelling, known) == (role,):
-                return spelling
-    return str(role)
 
 
 def _with_part(part: str, known: Known) -> list[SsoRole]:
@@ -256,7 +167,7 @@ def _with_part(part: str, known: Known) -> list[SsoRole]:
         role
         for role, name in known.roles.items()
         for account in (role.account_id, name)
-        if account and any(wanted in spelling.casefold() for spelling in _spellings(role, account, known))
+        if account and any(wanted in spelling.casefold() for spelling in spellings(role, account, known))
     )
     return list(dict.fromkeys((*named, *spelt)))
 

@@ -12,7 +12,8 @@ from keyfob import aws_config
 from keyfobd.core.errors import AmbiguousTarget, ConfigProblem, KeyfobError, UnknownTarget, UsageError
 from keyfobd.core.model import Account, CatalogueEntry, Session, SsoRole
 from keyfobd.core.profiles import Known, known, profiles_of_role, sessions_of
-from keyfobd.core.targets import resolve, session_named, spelling_of
+from keyfobd.core.spellings import spelling_of
+from keyfobd.core.targets import resolve, session_named
 
 if TYPE_CHECKING:
     from keyfob.wire import Wanted
@@ -251,6 +252,7 @@ def test_a_profile_that_names_no_role_says_why_in_one_line(profile: str, kind: t
     ("wanted", "role"),
     [
         ({"profile": "dev"}, "corp/111111111111/Admin"),
+        ({"profile": "dev", "sso_session": "corp"}, "corp/111111111111/Admin"),
         ({"target": "prod/Admin", "sso_session": "lab/two"}, "lab/two/999999999999/Admin"),
         ({"target": "121212121212/New", "sso_session": "corp"}, "corp/121212121212/New"),
         ({"target": "dev/Admin", "sso_session": "corp"}, "corp/666666666666/Admin"),
@@ -277,6 +279,8 @@ def test_the_aws_clis_words_stand_for_a_target(wanted: Wanted, role: str) -> Non
         {"sso_session": "corp", "account_id": "111111111111", "role_name": "a/b"},
         {"profile": "nobody"},
         {"target": "dev", "sso_session": "lab/two"},
+        {"profile": "dev", "sso_session": "lab/two"},
+        {"profile": "dev", "sso_session": "lab/two", "role_name": "Admin"},
         {"target": "dev", "sso_session": "nowhere"},
     ],
 )
