@@ -73,7 +73,8 @@ def main(argv: Sequence[str]) -> int:
         log_to(prepared.settings.folders.log / wire.LOG_FILE if arguments.ready_fd is not None else None, level)
         asyncio.run(lifecycle.serve_until_stopped(prepared, announcer.ready, _exit_at_once))
     except KeyfobError as error:
-        log.error("%s", error)  # noqa: TRY400 - an expected failure, in one line
+        if arguments.ready_fd is not None and log.hasHandlers():  # else the line on stderr is the log's as well
+            log.error("%s", error)  # noqa: TRY400 - an expected failure, in one line
         announcer.failed(error)
         return error.exit_status
     except Exception as bug:

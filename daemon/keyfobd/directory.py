@@ -72,7 +72,7 @@ class Directory:
         if self._file.refresh():
             self._known = self._anew()
             self._sessions.configure(self._known.sessions)
-            log.info("%s names %d sessions", self._file.path, len(self._known.sessions))
+            log.debug("%s: %d sessions", self._file.path, len(self._known.sessions))
 
     def sessions(self) -> tuple[Session, ...]:
         """Every session there is."""

@@ -42,7 +42,7 @@ from keyfobd.upkeep import Upkeep
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from keyfobd.core.model import EndpointToken, Process
 
@@ -81,8 +81,10 @@ async def serve_until_stopped(
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.bind_control_if_gone)
     try:
         await daemon.start()
+        log.info("ready")
         ready(daemon.found_at())
         await daemon.serve()
+        log.info("stopping")
     finally:
         await daemon.stop()
 
@@ -143,7 +145,7 @@ class Daemon:
     async def start(self) -> None:
         """Opens both sockets; nothing that can be slow is waited for. Raises KeyfobError."""
         # botocore takes longer to import than all of the rest: a thread does it while the sockets are opened.
-        self._begin(self._center.preload(), "preload")
+        self._begin(self._center.preload, "preload")
         state = self._state_file.load()
         self._roles_in_use.remember(state.roles)
         self._directory.refresh()
@@ -217,7 +219,7 @@ class Daemon:
             asyncio.create_task(self._upkeep.go_on(), name="upkeep"),
         }
         stopping = asyncio.create_task(self.stopping.wait(), name="stopping")
-        self._begin(self._open(), "open")
+        self._begin(self._open, "open")
         done, others = await asyncio.wait({stopping, *for_ever}, return_when=asyncio.FIRST_COMPLETED)
         for task in others:
             task.cancel()
@@ -236,7 +238,7 @@ class Daemon:
     def bind_control_if_gone(self) -> None:
         """The name of the control socket may vanish with its folder at the last logout; clients then send SIGHUP."""
         if self._control_server is not None and not self._control_socket.is_there and not self.stopping.is_set():
-            self._begin(self._bind_control_anew(), "bind control")
+            self._begin(self._bind_control_anew, "bind control")
 
     async def _bind_control_anew(self) -> None:
         folders.prepare(self._settings.folders)
@@ -258,7 +260,7 @@ class Daemon:
         state = State(self._port, self._roles_in_use.now())
         await self._threads.run(partial(self._state_file.store, state))
 
-    def _begin(self, work: Coroutine[object, object, None], name: str) -> None:
+    def _begin(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Work beside all else; what becomes of it is logged."""
         task = asyncio.create_task(_logged(work, name), name=name)
         self._beside.add(task)
@@ -275,26 +277,26 @@ class Daemon:
         if self._control_server is not None:
             self._control_server.close()
             # 2. Sign-ins end with a word to those who wait for them; renewals are cancelled with their sessions.
-            await _logged(self._sessions.close(), "closing the sessions")
+            await _logged(self._sessions.close, "closing the sessions")
             # 3. Who has asked is answered.
             await asyncio.gather(self._control.finish(GRACE), self._endpoint.finish(GRACE), return_exceptions=True)
         # 4. Nothing is fetched any more, nothing watched.
-        await _logged(self._broker.close(), "closing the broker")
+        await _logged(self._broker.close, "closing the broker")
         await self._exec_tokens.close()
         for task in tuple(self._beside):
             task.cancel()
         if self._control_server is not None:
             # 5. What was used last is written; sessions and tokens were durable all along.
             await self._upkeep.close()
-            await _logged(self._tokens.close(), "closing the token table")
+            await _logged(self._tokens.close, "closing the token table")
             # 6. The places where clients look; the lock goes with the process.
             self._control_socket.remove()
             self._prepared.instance.withdraw()
 
 
-async def _logged(work: Coroutine[object, object, None], name: str) -> None:
+async def _logged(work: Callable[[], Awaitable[None]], name: str) -> None:
     try:
-        await work
+        await work()
     except KeyfobError as error:
         log.warning("%s: %s", name, error)
     except Exception:
