@@ -48,9 +48,10 @@ class Answer:
 
 
 def server_wall(date: str | None, own: float) -> float:
-    """The moment of a ``Date`` header in seconds since 1970; our own where there is none or it is no date."""
+    """The moment of a ``Date`` header in seconds since 1970; our own where there is none or it is no date. The header
+    names a second that has begun: what is counted from its end is believed shorter, never longer."""
     try:
-        return parsedate_to_datetime(date or "").timestamp()
+        return parsedate_to_datetime(date or "").timestamp() + 1
     except (ValueError, OverflowError):
         return own
 
