@@ -85,7 +85,7 @@ class Story:
         print(f"\n{next(self._steps):2}. {text}", flush=True)
 
     def aside(self, text: str) -> None:
-        print(f"      {text}", flush=True)
+        print(f"      {text}".rstrip(), flush=True)
 
     def shell(self, line: str) -> Ran:
         """Show a line as it is typed, run it in bash, show what it printed; it has to work."""
@@ -93,7 +93,7 @@ class Story:
         ran = self.stage.run("bash", "-euc", line)
         if ran.status:
             raise DemoFailed(f"{line!r} ended with {ran.status}: {ran.err.strip()}")
-        for text in ran.out.splitlines():
+        for text in (ran.err + ran.out).splitlines():
             self.aside(text)
         return ran
 
@@ -133,6 +133,7 @@ def begin(story: Story) -> None:
     stage.config_file.write_text(CONFIG + PROFILES, encoding="utf-8")
     Path(stage.home, "whoami.py").write_text(WHO_AM_I, encoding="utf-8")
     simulator = stage.simulate(SCENARIO)
+    stage.environ["AWS_DEFAULT_REGION"] = "eu-central-1"  # as in a shell of yours: boto3 makes no client without
     story.step(f"A simulator stands in for AWS IAM Identity Center and STS, at {simulator.url}.")
     story.step("keyfobd starts; it will hold the session and serve credentials on loopback.")
     story.shell("keyfob start")
@@ -204,14 +205,11 @@ def the_session_ends(story: Story) -> None:
     given = json.loads(stage.run("keyfob", "env", ROLES["dev"], "--format", "json").out)
     story.simulator.tell("sessions/end")
     began = time.monotonic()
-    while (ran := stage.run(*AWS_WHO_AM_I, env=given["set"])).status == 0:
+    while "keyfob login" not in (ran := stage.run(*AWS_WHO_AM_I, env=given["set"])).err:
         if time.monotonic() - began > 2 * SHORT_LIFE:
-            raise DemoFailed("the tool still has credentials although the session is over")
+            raise DemoFailed(f"the session is over, and the tool does not say what to do: {ran.err}")
     story.aside(f"$ {' '.join(AWS_WHO_AM_I)}")
-    for line in ran.err.strip().splitlines():
-        story.aside(line)
-    if "keyfob login" not in ran.err:
-        raise DemoFailed("the tool did not say what to do")
+    story.aside(ran.err.strip())
     story.step("One command mends it:")
     story.aside("$ keyfob login")
     for line in stage.sign_in().err.splitlines()[-1:]:
