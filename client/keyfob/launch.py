@@ -67,10 +67,8 @@ def _folder(*, make: bool) -> str:
         if not make:
             raise NotRunning
         try:
-            os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-            os.mkdir(folder, mode=0o700)
-        except FileExistsError:
-            pass  # another client was faster
+            for path in (os.path.dirname(folder), folder):
+                os.makedirs(path, mode=0o700, exist_ok=True)
         except OSError as error:
             raise NotUsable(f"The folder {folder} cannot be made: {error.strerror}.") from error
     return folder
