@@ -28,7 +28,7 @@ HOME_OF_LIBRARY = {
     "botocore": ("keyfobd.adapters.upstream", "keyfobd.adapters.transport"),
     "keyring": ("keyfobd.adapters.seal", "keyfobd.adapters.keyring"),
     "cryptography": ("keyfobd.adapters.seal",),
-    "sqlite3": ("keyfobd.adapters.tokens",),
+    "sqlite3": ("keyfobd.adapters.token_database",),
     "platformdirs": ("keyfobd.adapters.folders",),
     "aiohttp": ("keyfobd.http",),
     "truststore": ("keyfobd.adapters.transport",),
