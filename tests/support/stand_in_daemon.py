@@ -95,7 +95,7 @@ def live(ready: int, *, lingers: bool) -> None:
     os.write(ready, json.dumps({"ready": announce()}).encode() + b"\n")
     os.close(ready)
     while True:
-        readable, _, _ = select.select([control, waking], [], [])
+        readable, _, _ = select.select([control.fileno(), waking], [], [])
         if waking in readable:
             number = os.read(waking, 1)[0]
             note(signal.Signals(number).name)
@@ -130,8 +130,7 @@ def main() -> NoReturn:
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
             with (Path.home() / "starting").open("w", encoding="utf-8") as told:
                 told.write("x")
-            number = signal.sigwait([signal.SIGTERM, signal.SIGINT])
-            note(signal.Signals(number).name)
+            note(signal.sigwait([signal.SIGTERM, signal.SIGINT]).name)
         case _:
             live(ready, lingers=behaviour == "lingers")
     note("end")

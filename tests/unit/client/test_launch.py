@@ -82,6 +82,13 @@ def house(person: Machine) -> House:
     return House(person, "lives")
 
 
+def ended(client: subprocess.Popen[str]) -> int:
+    """How it ends, when it does."""
+    with client:
+        client.communicate(timeout=30)
+    return client.returncode
+
+
 @contextmanager
 def ignored(number: signal.Signals) -> Iterator[None]:
     before = signal.signal(number, signal.SIG_IGN)
@@ -108,7 +115,7 @@ def test_a_second_start_finds_the_first(house: House) -> None:
 
 def test_of_many_clients_at_once_one_starts_it(house: House) -> None:
     clients = [house.background("start") for _ in range(4)]
-    assert [client.communicate(timeout=30) and client.returncode for client in clients] == [0] * 4
+    assert [ended(client) for client in clients] == [0] * 4
     assert house.journal == ["start"]
 
 
@@ -197,9 +204,10 @@ def test_a_start_during_a_stop_waits_for_its_end(house: House) -> None:
     linger = house.fifo("linger")
     house.keyfob("start")
     house.become("lives")
-    with house.background("stop") as stop, house.background("start") as start:
-        linger.write_bytes(b"x")  # opens only once the daemon is on its last step
-        assert [client.communicate(timeout=30) and client.returncode for client in (stop, start)] == [0, 0]
+    stop = house.background("stop")
+    with linger.open("wb"):  # opens only once the daemon is on its last step, which ends with this block
+        start = house.background("start")
+    assert [ended(stop), ended(start)] == [0, 0]
     assert house.journal == ["start", "lingering", "end", "start"]
 
 
@@ -211,10 +219,9 @@ def test_a_client_that_comes_before_the_end_of_a_daemon_waits_for_it(house: Hous
     house.become("lives")
     tell = f"from keyfob import ask, wire; ask.ask({wire.STOP!r}, {{}})"
     house.person.run(sys.executable, "-c", tell)
-    with house.background("start") as start:
-        linger.write_bytes(b"x")
-        start.communicate(timeout=30)
-    assert start.returncode == 0
+    with linger.open("wb"):
+        start = house.background("start")
+    assert ended(start) == 0
     assert house.journal == ["start", "lingering", "end", "start"]
 
 
