@@ -139,7 +139,9 @@ def _loopback(uri: str, settings: Settings) -> bool:
 
 
 def _strings(members: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    found = members.get(name) or []
+    found = members.get(name)
+    if found is None:
+        return ()
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         raise OidcRefused("InvalidRequestException")
     return tuple(found)

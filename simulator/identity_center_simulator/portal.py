@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
@@ -124,12 +125,10 @@ def _token(offset: int) -> str:
 def _offset(token: str | None) -> int:
     if not token:
         return 0
-    try:
+    with contextlib.suppress(ValueError):
         word, _, offset = base64.urlsafe_b64decode(token).decode("ascii").partition(":")
-        if word == "offset":
+        if word == "offset" and offset.isdecimal():
             return int(offset)
-    except ValueError:
-        pass
     raise PortalRefused(400, "InvalidRequestException", "Invalid next token")
 
 

@@ -54,7 +54,8 @@ def claim_of(headers: Mapping[str, str]) -> Claim:
 
 
 def verify(claim: Claim, secret: str, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
-    """Raises StsRefused (SignatureDoesNotMatch). The session token must be among what was signed."""
+    """Raises StsRefused (SignatureDoesNotMatch). The session token must be among what was signed. ``headers`` are found
+    whatever their case."""
     expected = _signature(claim, secret, method, url, headers, body)
     needed = {"host", "x-amz-date", "x-amz-security-token"}
     if not needed <= set(claim.signed_headers) or not hmac.compare_digest(expected, claim.signature):
