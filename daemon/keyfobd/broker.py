@@ -184,10 +184,11 @@ class Broker:
     def _failed(self, entry: _Entry, error: KeyfobError) -> None:
         if isinstance(error, NotPermitted):
             entry.held = entry.wanted_since = None
+        if entry.failure is None or entry.failure.error.code != error.code:  # once, however often it is met again
+            log.info("no new credentials for %s: %s", entry.role, error.code)
         entry.failure = freshness.failed(error, entry.failure, self._clock.now(), self._chance())
         if isinstance(error, SignInNeeded):  # asking again costs no call, and the answer changes with the sign-in
             entry.failure = Failure(error, entry.failure.at, entry.failure.count, 0.0)
-        log.info("no new credentials for %s: %s", entry.role, error.code)
 
     # --- looking after what is held ---------------------------------------------------------------------------------
 

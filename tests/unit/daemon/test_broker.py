@@ -284,6 +284,17 @@ async def test_a_failed_role_is_not_tried_again_within_two_seconds_however_many_
     await made.close()
 
 
+async def test_a_failure_that_goes_on_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    made = await signed_in()
+    made.center.end_sessions()
+    caplog.set_level("INFO")
+    for _ in range(50):
+        with pytest.raises(SignInNeeded):
+            await made.broker.credentials(ADMIN)
+    assert caplog.text.count("no new credentials") == 1
+    await made.close()
+
+
 async def test_a_role_asked_for_in_vain_is_fetched_when_the_network_is_back() -> None:
     made = await signed_in()
     made.center.break_down("role_credentials", Unreachable("no route"))
