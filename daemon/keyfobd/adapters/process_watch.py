@@ -8,46 +8,17 @@ import hashlib
 import os
 import select
 import sys
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
 from keyfob import wire
 from keyfobd.core.model import Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from keyfobd.core.model import EndpointToken
-
-T = TypeVar("T")
+    from collections.abc import Iterator
 
 _TOKEN = b"AWS_CONTAINER_AUTHORIZATION_TOKEN="
 _TOKEN_FILE = b"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="
-
-
-class Threads(Protocol):
-    async def run(self, call: Callable[[], T], key: str = "") -> T: ...
-
-
-class Processes:
-    """Other processes of this user on this machine. ``token_file`` says where the text of a token lies."""
-
-    def __init__(self, threads: Threads, token_file: Callable[[str], Path]) -> None:
-        self._threads = threads
-        self._token_file = token_file
-
-    async def ended(self, process: Process) -> None:
-        """See ``ended`` below."""
-        await ended(process)
-
-    def is_alive(self, process: Process) -> bool:
-        """See ``is_alive`` below."""
-        return is_alive(process)
-
-    async def carriers(self, token: EndpointToken) -> tuple[Process, ...]:
-        """Which of them were started with a token in their environment."""
-        return await self._threads.run(partial(carriers, token.digest, self._token_file(token.id), os.getuid()))
 
 
 def process_of(pid: int) -> Process | None:
