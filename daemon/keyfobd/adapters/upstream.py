@@ -4,10 +4,12 @@ is itself imported late, in a thread. Blocking and safe for threads.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -21,7 +23,7 @@ from botocore.loaders import Loader
 from botocore.session import Session as BotocoreSession
 
 from keyfobd.adapters.answers import Answer, server_wall
-from keyfobd.adapters.transport import Transport
+from keyfobd.adapters.transport import Received, Transport
 from keyfobd.adapters.upstream_errors import error_for
 from keyfobd.core.errors import ConfigProblem, KeyfobError, Unreachable
 from keyfobd.core.model import Instant, Origins
@@ -61,7 +63,7 @@ class Upstream:
         self._settings = settings
         self._clock = clock
         self._lock = threading.Lock()
-        self._loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+        self._loader = _loader()
         self._session = _deaf_session(self._loader)
         self._clients: dict[tuple[Service, str], Any] = {}
         self._transport = Transport(settings, clock)
@@ -91,21 +93,26 @@ class Upstream:
     def call(self, service: Service, region: str, operation: str, members: Mapping[str, Any], line: Line) -> Answer:
         """One call of a prepared client, never repeated. ``operation`` is the adapter's word for it. Raises our errors;
         anything else is a bug of ours."""
-        self._call.line, self._call.answered, self._call.sent = line, False, self._clock.now()
+        self._call.line, self._call.received, sent = line, None, self._clock.now()
         try:
-            found = getattr(self._clients[service, region], _METHODS[operation])(**members)
+            getattr(self._clients[service, region], _METHODS[operation])(**members)
         except ClientError as error:
             raise error_for(error.response, operation) from None  # botocore's own error holds the whole answer
         except KeyfobError:
             raise
-        except Exception as error:
-            if not self._call.answered:
+        except Exception:
+            if self._call.received is None:
                 raise
-            raise Unreachable(
-                f"{self.host(service, region)} answered without sense ({type(error).__name__})."
-            ) from None
-        date = found["ResponseMetadata"]["HTTPHeaders"].get("date")
-        return Answer(found, self._call.sent, server_wall(date, self._clock.now().wall))
+            # else botocore stumbled over a member of a wrong type: who reads the answer says which
+        return self._answer(self.host(service, region), sent)
+
+    def _answer(self, host: str, sent: Instant) -> Answer:
+        """The answer as it came: botocore would take "3600" and true for numbers."""
+        received = self._call.received
+        if received is None or received.status >= 300:
+            raise Unreachable(f"{host} answered without sense.")
+        date = server_wall(received.headers.get("Date"), self._clock.now().wall)
+        return Answer(json.loads(received.body or b"{}"), sent, date)
 
     def _make(self, service: Service, region: str) -> Any:
         origins = self.origins(region)
@@ -131,7 +138,7 @@ class Upstream:
             name: value.decode() if isinstance(value, bytes) else value for name, value in request.headers.items()
         }
         received = self._transport.exchange(request.method, request.url, headers, request.body, self._call.line)
-        self._call.answered = True
+        self._call.received = received
         return AWSResponse(request.url, received.status, dict(received.headers), _Body(received.body))
 
     def _by_rule(self, service: Service, region: str) -> str:
@@ -147,8 +154,7 @@ class _CallInThread(threading.local):
     """What goes between ``call`` and ``_send``, which botocore calls in the same thread."""
 
     line: Line
-    sent: Instant
-    answered: bool
+    received: Received | None
 
 
 class _Body:
@@ -159,6 +165,12 @@ class _Body:
 
     def stream(self, *_: object) -> list[bytes]:
         return [self._body]
+
+
+@cache
+def _loader() -> Loader:
+    """The models that come with botocore, and not those of ~/.aws/models."""
+    return Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
 
 def _deaf_session(loader: Loader) -> BotocoreSession:
