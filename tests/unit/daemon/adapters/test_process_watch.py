@@ -40,6 +40,10 @@ def found(one: subprocess.Popen[bytes]) -> Process:
     return process
 
 
+def open_descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 def test_a_process_is_its_pid_and_its_start() -> None:
     with child() as one:
         process = found(one)
@@ -89,12 +93,12 @@ async def test_the_next_owner_of_a_pid_is_not_waited_for() -> None:
 
 async def test_who_stops_waiting_leaves_no_descriptor_behind() -> None:
     with child() as one:
-        before = len(list(Path("/dev/fd").iterdir()))
+        before = open_descriptors()
         waiting = asyncio.create_task(ended(found(one)))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])
-        assert len(list(Path("/dev/fd").iterdir())) == before
+        assert open_descriptors() == before
 
 
 @linux
