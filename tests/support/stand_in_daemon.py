@@ -97,9 +97,9 @@ def live(ready: int, *, lingers: bool) -> None:
     while True:
         readable, _, _ = select.select([control.fileno(), waking], [], [])
         if waking in readable:
-            number = os.read(waking, 1)[0]
-            note(signal.Signals(number).name)
-            if number == signal.SIGTERM:
+            number = signal.Signals(os.read(waking, 1)[0])
+            note(number.name)
+            if number is signal.SIGTERM:
                 return
             control.close()
             control = listener()
@@ -130,7 +130,7 @@ def main() -> NoReturn:
             signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
             with (Path.home() / "starting").open("w", encoding="utf-8") as told:
                 told.write("x")
-            note(signal.sigwait([signal.SIGTERM, signal.SIGINT]).name)
+            note(signal.Signals(signal.sigwait([signal.SIGTERM, signal.SIGINT])).name)
         case _:
             live(ready, lingers=behaviour == "lingers")
     note("end")
