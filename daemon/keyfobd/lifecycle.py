@@ -34,7 +34,8 @@ from keyfobd.exec_tokens import ExecTokens
 from keyfobd.http.callback import Callback
 from keyfobd.http.control import Control
 from keyfobd.http.endpoint import Endpoint
-from keyfobd.http.words import Facts, House, words
+from keyfobd.http.house import Facts, House
+from keyfobd.http.words import words
 from keyfobd.roles_in_use import RolesInUse
 from keyfobd.sessions import Rules, Sessions
 from keyfobd.sign_in import Means
@@ -78,7 +79,7 @@ async def serve_until_stopped(
     Raises KeyfobError where it cannot start."""
     daemon = Daemon(prepared)
     _stop_on_signals(daemon.stopping, exit_at_once)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.bind_control_if_gone)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, daemon.listen_anew_if_gone)
     try:
         await daemon.start()
         log.info("ready")
@@ -122,7 +123,7 @@ class Daemon:
         self._roles_in_use = RolesInUse(self._broker, clock)
         self._upkeep = self._make_upkeep()
         self._port: int | None = None
-        self._control_server: asyncio.Server | None = None
+        self._started = False
         self._beside: set[asyncio.Task[None]] = set()
 
     def _rules(self) -> Rules:
@@ -135,7 +136,7 @@ class Daemon:
         return Upkeep(
             self._clock,
             planners=(self._sessions, self._broker),
-            chores=(self._directory.refresh, self.bind_control_if_gone, self._exec_tokens.look),
+            chores=(self._directory.refresh, self.listen_anew_if_gone, self._exec_tokens.look),
             flush=self._flush,
             woken=self._broker.changed,
         )
@@ -153,7 +154,8 @@ class Daemon:
         self._port = listener.getsockname()[1]
         await self._tokens.open()
         self._make_servers(listener, self._port)
-        await self._bind_control()
+        await self._control.listen()
+        self._started = True
         self._prepared.instance.announce(self.found_at())
 
     def _endpoint_listener(self, state: State) -> socket.socket:
@@ -168,7 +170,9 @@ class Daemon:
         own = Own(uid=os.getuid(), port=port, peer_check=peers.works)
         self._listener = listener
         self._endpoint = Endpoint(listener, own, broker=self._broker, tokens=self._tokens, peers=peers)
-        self._control = Control(words(self._house(peer_check=peers.works)), os.getuid(), unix_peer)
+        self._control = Control(
+            words(self._house(peer_check=peers.works)), self._control_socket, os.getuid(), unix_peer
+        )
 
     def _house(self, *, peer_check: bool) -> House:
         return House(
@@ -235,22 +239,15 @@ class Daemon:
         self._broker.want(self._roles_in_use.to_fetch(session.name for session in sessions))
         await self._center.preload(sorted({session.region for session in sessions}))
 
-    def bind_control_if_gone(self) -> None:
-        """The name of the control socket may vanish with its folder at the last logout; clients then send SIGHUP."""
-        if self._control_server is not None and not self._control_socket.is_there and not self.stopping.is_set():
-            self._begin(self._bind_control_anew, "bind control")
+    def listen_anew_if_gone(self) -> None:
+        """The control socket's name may vanish with its folder at the last logout; clients then send SIGHUP."""
+        if self._started and not self.stopping.is_set() and self._control.is_gone():
+            self._begin(self._listen_anew, "binding the control socket anew")
 
-    async def _bind_control_anew(self) -> None:
+    async def _listen_anew(self) -> None:
         folders.prepare(self._settings.folders)
-        await self._bind_control()
+        await self._control.listen()
         log.info("the control socket was gone and is there again")
-
-    async def _bind_control(self) -> None:
-        bound = self._control_socket.bind()
-        old, loop = self._control_server, asyncio.get_running_loop()
-        self._control_server = await loop.create_unix_server(self._control.server, sock=bound)
-        if old is not None:
-            old.close()
 
     async def _flush(self) -> None:
         await self._tokens.look()
@@ -271,26 +268,24 @@ class Daemon:
     async def stop(self) -> None:
         """In this order, each step although the one before may have failed."""
         self.stopping.set()
-        if self._port is not None:
-            # 1. Nobody new comes in; the next daemon could have the port from here on.
+        if self._started:
+            # 1. Nobody new comes in, and the port is free for the next daemon.
+            self._control.stop_listening()
             self._listener.close()
-        if self._control_server is not None:
-            self._control_server.close()
-            # 2. Sign-ins end with a word to those who wait for them; renewals are cancelled with their sessions.
+            # 2. Sign-ins end with a word to those who wait for them.
             await _logged(self._sessions.close, "closing the sessions")
             # 3. Who has asked is answered.
             await asyncio.gather(self._control.finish(GRACE), self._endpoint.finish(GRACE), return_exceptions=True)
-        # 4. Nothing is fetched any more, nothing watched.
+        # 4. Nothing is fetched any more, and nothing watched.
         await _logged(self._broker.close, "closing the broker")
-        await self._exec_tokens.close()
+        await _logged(self._exec_tokens.close, "closing the watches")
         for task in tuple(self._beside):
             task.cancel()
-        if self._control_server is not None:
+        if self._started:
             # 5. What was used last is written; sessions and tokens were durable all along.
             await self._upkeep.close()
             await _logged(self._tokens.close, "closing the token table")
-            # 6. The places where clients look; the lock goes with the process.
-            self._control_socket.remove()
+            # 6. Clients do not look for us any more; the lock goes with the process.
             self._prepared.instance.withdraw()
 
 

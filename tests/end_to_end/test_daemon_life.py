@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -138,10 +139,18 @@ def test_after_a_kill_the_next_has_the_same_port_tokens_and_sessions(stage: Mach
     before = shell_variables(stage)
     daemon = stage.daemon()
     assert daemon is not None
-    os.kill(daemon["pid"], signal.SIGKILL)
+    kill(daemon["pid"])
     assert shell_variables(stage) == before
     assert stage.daemon() != daemon
     assert simulator.count("StartDeviceAuthorization") == 1
+
+
+def kill(pid: int) -> None:
+    """Returns when it is dead, which is a little after the signal."""
+    gone = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGKILL)
+    assert select.select([gone], [], [], PATIENCE)[0]
+    os.close(gone)
 
 
 def shell_variables(stage: Machine) -> dict[str, str]:

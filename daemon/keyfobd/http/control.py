@@ -18,6 +18,7 @@ from keyfobd.core.errors import InternalError, KeyfobError, ProtocolMismatch, Us
 from keyfobd.http.quiet import QuietResponse, QuietServer, QuietStream
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from aiohttp import web
@@ -39,6 +40,15 @@ class Peer(Protocol):
     def uid(self) -> int: ...
     @property
     def pid(self) -> int | None: ...
+
+
+class Place(Protocol):
+    """The name that clients connect to."""
+
+    @property
+    def is_there(self) -> bool: ...
+    def bind(self) -> socket.socket: ...
+    def remove(self) -> None: ...
 
 
 class NotOurs(KeyfobError):
@@ -67,20 +77,40 @@ class Words:
 class Control:
     """Serves the words to processes of one user. ``peer_of`` tells who is at the other end of a socket."""
 
-    def __init__(self, words: Words, own_uid: int, peer_of: Callable[[Any], Peer | None]) -> None:
+    def __init__(self, words: Words, place: Place, own_uid: int, peer_of: Callable[[Any], Peer | None]) -> None:
         self._words = words
+        self._place = place
         self._own_uid = own_uid
         self._peer_of = peer_of
+        self._listening: asyncio.Server | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self.internal_errors = 0
         # With handler_cancellation a client that leaves is noticed at once, not at the next line it does not read.
-        self.server = QuietServer(self._handle, handler_cancellation=True)
+        self._server = QuietServer(self._handle, handler_cancellation=True)
+
+    async def listen(self) -> None:
+        """Begins to answer, or does so anew under a name that was gone. Raises StartProblem."""
+        bound, before = self._place.bind(), self._listening
+        self._listening = await asyncio.get_running_loop().create_unix_server(self._server, sock=bound)
+        if before is not None:
+            before.close()
+
+    def is_gone(self) -> bool:
+        """Whether clients no longer find us although we listen."""
+        return self._listening is not None and not self._place.is_there
+
+    def stop_listening(self) -> None:
+        """Nobody new comes in."""
+        if self._listening is not None:
+            self._listening.close()
+            self._place.remove()
+            self._listening = None
 
     async def finish(self, grace: float) -> None:
         """Lets requests under way end, for ``grace`` seconds at most."""
         if self._running:
             await asyncio.wait(self._running, timeout=grace)
-        await self.server.shutdown(grace)
+        await self._server.shutdown(grace)
 
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
         try:

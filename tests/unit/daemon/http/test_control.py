@@ -12,6 +12,7 @@ import pytest
 
 from keyfob import wire
 from keyfobd.adapters.peer import UnixPeer, unix_peer
+from keyfobd.adapters.sockets import ControlSocket
 from keyfobd.core.errors import AmbiguousTarget, ProtocolMismatch, SignInNeeded
 from keyfobd.http.control import Asked, Control, Words, check_protocol
 
@@ -85,13 +86,12 @@ async def path(tmp_path: Path, made_up: MadeUp) -> AsyncIterator[Path]:
 
 
 async def serve(folder: Path, made_up: MadeUp, peer_of: Callable[[Any], UnixPeer | None]) -> AsyncIterator[Path]:
-    control = Control(made_up.words(), os.getuid(), peer_of)
-    server = await asyncio.get_running_loop().create_unix_server(control.server, folder / "c.sock")
+    control = Control(made_up.words(), ControlSocket(folder / "c.sock"), os.getuid(), peer_of)
+    await control.listen()
     yield folder / "c.sock"
-    server.close()
+    control.stop_listening()
     made_up.go_on.set()
     await control.finish(5)
-    await server.wait_closed()
 
 
 def request(route: str, body: bytes = b"{}", method: str = "POST", protocol: str | None = str(wire.PROTOCOL)) -> bytes:
@@ -216,3 +216,17 @@ async def test_what_was_begun_is_done_though_the_client_has_gone(path: Path, mad
     assert (await ask(path, request("/v1/echo")))[0] == 200
     made_up.go_on.set()
     await made_up.ended.wait()
+
+
+async def test_a_name_that_is_gone_is_noticed_and_taken_anew(tmp_path: Path, made_up: MadeUp) -> None:
+    control = Control(made_up.words(), ControlSocket(tmp_path / "c.sock"), os.getuid(), unix_peer)
+    await control.listen()
+    assert not control.is_gone()
+    (tmp_path / "c.sock").unlink()
+    assert control.is_gone()
+    await control.listen()
+    assert not control.is_gone()
+    assert (await ask(tmp_path / "c.sock", request("/v1/echo")))[0] == 200
+    control.stop_listening()
+    assert not (tmp_path / "c.sock").exists()
+    await control.finish(5)

@@ -1,0 +1,102 @@
+"""``credential-process``, ``env``, ``exec``, ``token list|revoke``: a role for a tool, and the tickets to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from keyfobd.core.errors import UsageError
+from keyfobd.core.model import endpoint_path
+from keyfobd.core.times import rfc3339
+from keyfobd.http import statuses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from keyfob import wire
+    from keyfobd.broker import Held
+    from keyfobd.directory import Target
+    from keyfobd.http.control import Asked
+    from keyfobd.http.house import House, Issued
+
+PATIENCE = 30.0
+"""Seconds that a person's command waits for credentials; a tool's request has the endpoint's deadline instead."""
+
+
+class RoleWords:
+    """``credential-process``, ``env``, ``exec``: a role for a tool."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def credential_process(self, asked: Asked) -> Mapping[str, Any]:
+        target = self._house.directory.resolve(asked.body)
+        held = await self._house.broker.credentials(target.role, wait=PATIENCE)
+        return statuses.credential_process(held.credentials)
+
+    async def env(self, asked: Asked) -> Mapping[str, Any]:
+        target = self._house.directory.resolve(asked.body)
+        held = await self._fetched(target, asked)
+        issued = await self._house.tokens.standing(target.role, target.label)
+        return self._answer(target, issued, held)
+
+    async def exec(self, asked: Asked) -> Mapping[str, Any]:
+        process = self._house.process_of(asked.pid) if asked.pid is not None else None
+        if process is None:
+            raise UsageError("exec: the process that asks cannot be seen from here.", "Use: keyfob env TARGET")
+        target = self._house.directory.resolve(asked.body)
+        held = await self._fetched(target, asked)
+        keep = asked.body.get("keep", self._house.facts.keep)
+        issued = await self._house.tokens.for_process((target.role,), target.label, process, keep)
+        self._house.exec_tokens.watch(issued.token)
+        return self._answer(target, issued, held)
+
+    async def _fetched(self, target: Target, asked: Asked) -> Held | None:
+        """Tools never meet a cold role: it is fetched before they hear of it, unless that is not wanted."""
+        if asked.body.get("fetch", True) is False:
+            return None
+        return await self._house.broker.credentials(target.role, wait=PATIENCE)
+
+    def _answer(self, target: Target, issued: Issued, held: Held | None) -> wire.EnvAnswer:
+        facts = self._house.facts
+        return {
+            "session": target.role.session,
+            "account_id": target.role.account_id,
+            "account_name": target.account_name,
+            "role_name": target.role.role_name,
+            "profile": target.profile,
+            "region": target.region,
+            "label": target.label,
+            "url": f"http://127.0.0.1:{facts.found_at['port']}{endpoint_path(target.role)}",
+            "token": issued.text,
+            "token_file": str(issued.file),
+            "token_in": facts.token_in,
+            "keyfob_profile": target.keyfob_profile,
+            "expires_at": rfc3339(held.credentials.expiration) if held is not None else None,
+            "notes": list(self._notes(target, held)),
+        }
+
+    def _notes(self, target: Target, held: Held | None) -> Iterable[str]:
+        view = next((v for v in self._house.sessions.views() if v.name == target.role.session), None)
+        if held is not None and view is not None and view.state in ("offline", "sign-in-needed"):
+            until = rfc3339(held.credentials.expiration)
+            cause = "IAM Identity Center cannot be reached" if view.state == "offline" else "the session has ended"
+            yield f"{cause}; the credentials at hand are good until {until}."
+
+
+class TokenWords:
+    """``token list|revoke``: endpoint tokens."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    async def list(self, _asked: Asked) -> Mapping[str, Any]:
+        return {"tokens": [statuses.token(token) for token in self._house.tokens.all()]}
+
+    async def revoke(self, asked: Asked) -> Mapping[str, Any]:
+        there = [token.id for token in self._house.tokens.all()]
+        wanted = there if asked.body.get("all") else [str(asked.body.get("id", ""))]
+        if not set(wanted) <= set(there):
+            raise UsageError(f"There is no endpoint token {wanted[0]!r}.", "Run: keyfob token list")
+        for token_id in wanted:
+            await self._house.tokens.revoke(token_id)
+        return {"revoked": wanted}
