@@ -3,19 +3,20 @@
 A fault fits a call by its operation and by parameters of the request (query, JSON members or form fields). The first
 that fits is taken. Kinds:
 
-=============  =====================================================================================================
-``delay``      wait ``delay`` seconds, then answer as usual (any other kind may have a ``delay`` as well)
-``hang``       never answer
-``reset``      reset the connection before anything happened
+===============  =====================================================================================================
+``delay``        wait ``delay`` seconds, then answer as usual (any other kind may have a ``delay`` as well)
+``hang``         never answer
+``reset``        reset the connection before anything happened
 ``reset-after``  reset the connection after the effect: the caller cannot know that it happened
-``status``     answer ``status`` with ``body``
-``error``      refuse as the service itself would: ``code``, with ``status`` and ``message`` where it has no usual ones
-``html``       answer ``status`` (200) with a web page, as a captive portal or a proxy does
-``redirect``   answer ``status`` (307) with ``location``
-``truncated``  do it, promise the whole answer, send half of it, close
-``drip``       do it, send the answer one byte every ``seconds``
-``members``    do it, then ``remove`` members from the JSON answer and ``set`` others (``roleCredentials.expiration``)
-=============  =====================================================================================================
+``hang-after``   do it, never answer: the same, for a caller that gives up waiting
+``status``       answer ``status`` with ``body``
+``error``        refuse as the service itself would: ``code``; ``status`` and ``message`` where the usual will not do
+``html``         answer ``status`` (200) with a web page, as a captive portal or a proxy does
+``redirect``     answer ``status`` (307) with ``location``
+``truncated``    do it, promise the whole answer, send half of it, close
+``drip``         do it, send the answer one byte every ``seconds``
+``members``      do it, then ``remove`` members from the JSON answer and ``set`` others (``roleCredentials.expiration``)
+===============  =====================================================================================================
 """
 
 from __future__ import annotations
@@ -31,7 +32,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kind = Literal[
-    "delay", "hang", "reset", "reset-after", "status", "error", "html", "redirect", "truncated", "drip", "members"
+    "delay",
+    "hang",
+    "hang-after",
+    "reset",
+    "reset-after",
+    "status",
+    "error",
+    "html",
+    "redirect",
+    "truncated",
+    "drip",
+    "members",
 ]
 BEFORE = frozenset({"hang", "reset", "status", "error", "html", "redirect"})
 """Kinds that answer in the operation's place: it never happens."""

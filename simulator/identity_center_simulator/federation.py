@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from identity_center_simulator import html, issue, replies
+from identity_center_simulator import html, replies
 from identity_center_simulator.context import CALL, Context
 from identity_center_simulator.errors import StsRefused
 
@@ -22,19 +21,11 @@ TOKEN_DURATION = 15 * 60  # seconds
 SHORTEST, LONGEST = 900, 43200  # SessionDuration, seconds
 
 
-@dataclass(frozen=True, slots=True)
-class SigninToken:
-    token: str = field(repr=False)
-    keys: RoleKeys
-    expires_at: float
-
-
 class Federation:
     """``/federation``: ``Action=getSigninToken`` and ``Action=login``."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._tokens: dict[str, SigninToken] = {}
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/federation", self.answer), web.post("/federation", self.answer)]
@@ -63,17 +54,18 @@ class Federation:
         keys = self._context.instance.keys.check_whole(words, now)
         _check_duration(parameters.get("SessionDuration"), keys)
         request[CALL].account_id, request[CALL].role_name = keys.account_id, keys.permission_set
-        token = SigninToken(issue.authorization_code(), keys, now + TOKEN_DURATION)
-        self._tokens[token.token] = token
-        return replies.as_json({"SigninToken": token.token}, headers={"Cache-Control": "no-store"})
+        token = self._context.instance.keys.link(keys, now + TOKEN_DURATION)
+        return replies.as_json({"SigninToken": token}, headers={"Cache-Control": "no-store"})
 
     def _login(self, parameters: Mapping[str, str], request: web.Request) -> web.Response:
-        token = self._tokens.get(parameters.get("SigninToken", ""))
+        """Names where the real one would lead: no simulator sends anybody to AWS."""
+        now = self._context.clock.now()
+        keys = self._context.instance.keys.linked(parameters.get("SigninToken", ""), now)
         destination = parameters.get("Destination")
-        if token is None or self._context.clock.now() >= token.expires_at or not destination:
-            raise StsRefused(400, "InvalidSigninToken", "The sign-in link is used up, too old, or not whole.")
-        request[CALL].user = token.keys.arn
-        return html.message("AWS console", f"Signed in as {token.keys.arn}. The console would open {destination}")
+        if not destination:
+            raise StsRefused(400, "InvalidRequest", "Destination is missing")
+        request[CALL].user = keys.arn
+        return html.message("AWS console", f"Signed in as {keys.arn}. The console would open {destination}")
 
 
 def _check_duration(asked: str | None, keys: RoleKeys) -> None:

@@ -68,7 +68,7 @@ class Instance:
     # --- an administrator -----------------------------------------------------------------------------------------
 
     def disable(self, user: str, now: float) -> tuple[str, ...]:
-        """A user may not sign in any more and his sessions end; their ids."""
+        """A user may not sign in any more and their sessions end; the ids of those."""
         self._change_user(dataclasses.replace(self._user(user), disabled=True))
         return self.sessions.end(now, user=user)
 

@@ -34,7 +34,7 @@ OPERATIONS = {
 }
 """The names that the journal and faults use. STS and the console's federation endpoint are named by ``Action``."""
 
-UNANSWERED = frozenset({"hang", "reset", "reset-after"})
+UNANSWERED = frozenset({"hang", "hang-after", "reset", "reset-after"})
 
 
 def operation_of(method: str, path: str, parameters: Mapping[str, str]) -> str | None:

@@ -35,6 +35,7 @@ class KeyRing:
 
     def __init__(self) -> None:
         self._by_id: dict[str, RoleKeys] = {}
+        self._links: dict[str, tuple[RoleKeys, float]] = {}
 
     def for_permission_set(self, permission_set: PermissionSet, account_id: str, user: str, now: float) -> RoleKeys:
         """Keys of a permission set's role; whole seconds, and never cut by the end of the portal session."""
@@ -63,6 +64,19 @@ class KeyRing:
         keys = self.check(words.get("sessionId", ""), words.get("sessionToken"), now)
         if not hmac.compare_digest(keys.secret_access_key.encode(), words.get("sessionKey", "").encode()):
             raise StsRefused(403, "InvalidClientTokenId", INVALID_TOKEN)
+        return keys
+
+    def link(self, keys: RoleKeys, expires_at: float) -> str:
+        """A sign-in token for the console, good until then, in seconds since 1970."""
+        token = issue.authorization_code()
+        self._links[token] = (keys, expires_at)
+        return token
+
+    def linked(self, token: str, now: float) -> RoleKeys:
+        """Whose sign-in token that is; raises StsRefused."""
+        keys, expires_at = self._links.get(token, (None, 0.0))
+        if keys is None or now >= expires_at:
+            raise StsRefused(400, "InvalidSigninToken", "The sign-in link is too old, or nobody's.")
         return keys
 
     def _issue(

@@ -56,6 +56,9 @@ async def spoiled(
     match fault.kind:
         case "reset-after":
             return reset(request)
+        case "hang-after":
+            await pause(stopping, None)
+            return reset(request)
         case "truncated":
             return await _truncated(response, body, request)
         case "drip":

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from identity_center_simulator import Clock, Fault, NotLoopback, Simulator
+from identity_center_simulator import Clock, Fault, NotLoopback, ScenarioProblem, Simulator
 from identity_center_simulator.portal import TOKEN_HEADER
 from support.simulator import START_URL, running_simulator, scenario, visit
 
@@ -102,6 +102,28 @@ async def test_a_person_can_visit_from_within_the_loop() -> None:
 
         assert "Request approved" in page
         assert [session.user for session in simulator.instance.sessions.every()] == ["bob"]
+
+
+async def test_its_front_page_says_what_it_is() -> None:
+    async with (
+        running_simulator() as simulator,
+        aiohttp.ClientSession() as browser,
+        browser.get(simulator.url) as response,
+    ):
+        page = await response.text()
+
+    assert "simulator" in page
+    assert "/simulator/" in page
+
+
+def test_what_never_started_can_be_stopped() -> None:
+    asyncio.run(Simulator().stop())
+
+
+async def test_settings_that_name_nobody_are_refused() -> None:
+    async with running_simulator() as simulator:
+        with pytest.raises(ScenarioProblem, match="there is no user 'mallory'"):
+            simulator.instance.change(warm_user="mallory")
 
 
 async def test_settings_change_at_once() -> None:

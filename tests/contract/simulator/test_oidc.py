@@ -81,6 +81,14 @@ class TestRegisterClient:
             assert response.headers["x-amzn-RequestId"]
             assert json.load(response)["authorizationEndpoint"] is None
 
+    @pytest.mark.parametrize("body", [b"", b"[]", b"not JSON", b"{"])
+    def test_refuses_a_body_that_is_no_json_object(self, simulator: SimulatorProcess, body: bytes) -> None:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            open_url(f"{simulator.url}/client/register", body)
+
+        with caught.value as response:
+            assert json.load(response)["error"] == "invalid_request"
+
     def test_leaves_absent_members_out_where_so_set(self, simulator: SimulatorProcess) -> None:
         simulator.post("settings", absent_members="omitted")
         body = json.dumps({"clientName": "a", "clientType": "public"}).encode()

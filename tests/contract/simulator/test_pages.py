@@ -184,6 +184,20 @@ class TestAuthorize:
         with caught.value as response:
             assert "invalid_grant" in response.read().decode()
 
+    def test_a_device_client_may_not_ask(self, simulator: SimulatorProcess, pkce: Pkce) -> None:
+        device = register(simulator.url, redirectUris=[REDIRECT_URI])
+
+        status, location, _ = answer(pkce.url(client_id=device["clientId"]))
+
+        assert (status, query_of(location)["error"]) == (302, "unauthorized_client")
+
+    def test_a_redirect_that_would_end_in_nothing_has_no_null_in_it(self, pkce: Pkce) -> None:
+        pkce.simulator.post("settings", warm_user=BOB)
+
+        _, location, _ = answer(pkce.url(state=None))
+
+        assert list(query_of(location)) == ["code"]
+
 
 class TestAuthorizationCode:
     def test_is_good_once(self, pkce: Pkce) -> None:

@@ -150,6 +150,14 @@ class TestAssumeRole:
 
         assert found == ("AccessDenied", 403)
 
+    def test_needs_a_name_for_the_session(self, simulator: SimulatorProcess, admin: dict[str, Any]) -> None:
+        nameless = sts(simulator.url, admin)
+        nameless.meta.events.register(
+            "before-call.sts.AssumeRole", lambda params, **_: params["body"].update(RoleSessionName="")
+        )
+
+        assert refused(lambda: nameless.assume_role(RoleArn=DEPLOYER, RoleSessionName="ci"))[0] == "ValidationError"
+
     def test_of_a_role_that_there_is_not_is_denied(self, simulator: SimulatorProcess, admin: dict[str, Any]) -> None:
         arn = "arn:aws:iam::222222222222:role/Nobody"
 
@@ -197,6 +205,14 @@ class TestConsole:
 
         with pytest.raises(urllib.error.HTTPError) as caught:
             self.federation(simulator, Action="login", SigninToken=token, Destination="https://x")
+        with caught.value as response:
+            assert response.code == 400
+
+    def test_a_link_leads_somewhere(self, simulator: SimulatorProcess, admin: dict[str, Any]) -> None:
+        token = self.signin_token(simulator, admin)
+
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            self.federation(simulator, Action="login", SigninToken=token)
         with caught.value as response:
             assert response.code == 400
 

@@ -43,6 +43,11 @@ class TestInsteadOfTheOperation:
         assert (status, body) == (503, b"upstream connect error")
         assert headers["Content-Type"].startswith("text/plain")
 
+    def test_status_with_a_json_body_is_json(self, simulator: SimulatorProcess) -> None:
+        simulator.add_fault("RegisterClient", "status", status=500, body='{"message": null}')
+
+        assert post(simulator)[1]["Content-Type"].startswith("application/json")
+
     def test_error(self, simulator: SimulatorProcess) -> None:
         simulator.add_fault("RegisterClient", "error", code="InternalServerException")
 
@@ -95,6 +100,21 @@ class TestAfterTheEffect:
         with pytest.raises(ClientError, match="InvalidGrantException"):
             oidc.create_token(**words)
 
+    def test_hang_after_loses_it_by_patience(self, simulator: SimulatorProcess) -> None:
+        simulator.add_fault("RegisterClient", "hang-after")
+
+        with pytest.raises(TimeoutError):
+            post(simulator, timeout=0.05)
+
+        assert registered(simulator) == [None]
+
+    def test_nothing_is_spoiled_of_what_is_not_json(self, simulator: SimulatorProcess, alice: SignedIn) -> None:
+        simulator.add_fault("Logout", "members", set={"x": 1})
+
+        client("sso", simulator.url).logout(accessToken=alice.access_token)
+
+        assert simulator.journal("Logout")[0]["status"] == 200
+
     def test_truncated_promises_more_than_it_sends(self, simulator: SimulatorProcess) -> None:
         simulator.add_fault("RegisterClient", "truncated")
 
@@ -102,6 +122,14 @@ class TestAfterTheEffect:
             post(simulator)
 
         assert 0 < len(caught.value.partial) < (caught.value.expected or 0) + len(caught.value.partial)
+
+    def test_drip_ends_with_its_client(self, simulator: SimulatorProcess) -> None:
+        simulator.add_fault("RegisterClient", "drip", seconds=3600)
+
+        with pytest.raises(TimeoutError):
+            post(simulator, timeout=0.05)
+
+        assert simulator.journal("RegisterClient")[0]["fault"] == "drip"
 
     def test_drip_arrives_whole(self, simulator: SimulatorProcess) -> None:
         simulator.add_fault("RegisterClient", "drip", seconds=0)
