@@ -67,11 +67,10 @@ CONTROL_SOCKET = "control.sock"
 def state_folder(environ: Mapping[str, str] = os.environ) -> str:
     """The folder of what must outlive the daemon. Equal to platformdirs' state folder (a test holds it so), with a
     folder for this machine below it, since homes are shared between machines and daemons are not."""
-    home = os.path.expanduser("~")
-    if sys.platform == "darwin":
-        base = environ.get("XDG_STATE_HOME", "").strip() or os.path.join(home, "Library", "Application Support")
-    else:
-        base = environ.get("XDG_STATE_HOME", "").strip() or os.path.join(home, ".local", "state")
+    base = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):  # a relative one is to be ignored, says the XDG specification
+        inside = ("Library", "Application Support") if sys.platform == "darwin" else (".local", "state")
+        base = os.path.join(os.path.expanduser("~"), *inside)
     return os.path.join(base, "keyfob", machine_name())
 
 

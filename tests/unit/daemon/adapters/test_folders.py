@@ -122,6 +122,10 @@ ENVIRONMENTS: list[dict[str, str]] = [
     {"XDG_STATE_HOME": "/somewhere/state"},
     {"XDG_STATE_HOME": ""},
     {"XDG_STATE_HOME": "  "},
+    {"XDG_STATE_HOME": "relative/state"},
+    {"XDG_STATE_HOME": "~/state"},
+    {"XDG_STATE_HOME": " /somewhere/state "},
+    {"XDG_STATE_HOME": "/somewhere/state/"},
     {"HOME": "/home/somebody"},
     {"HOME": "/home/somebody", "XDG_STATE_HOME": "/var/lib/somebody"},
 ]
