@@ -215,7 +215,9 @@ class Sessions:
         storage = self._store.storage
         notes = []
         if storage["kind"] == "memory":
-            notes.append(f"This sign-in ends with the daemon: {storage['detail'] or 'it is kept in memory alone.'}")
+            notes.append(f"This sign-in ends with the daemon: {storage['detail'] or 'it is kept in memory alone'}.")
+        elif storage["kind"] == "locked":
+            notes.append("This sign-in is in memory alone until the keyring is unlocked; then run: keyfob status")
         return {
             "event": "done",
             "session": held.session.name,

@@ -192,7 +192,7 @@ async def test_a_lost_answer_to_the_exchange_is_asked_for_again() -> None:
 async def test_a_sign_in_in_memory_says_that_it_ends_with_the_daemon() -> None:
     made = await house(store=MemoryStore(storage={"kind": "memory", "detail": "there is no keyring"}))
     done = (await made.sign_in())[-1]
-    assert done["notes"] == ["This sign-in ends with the daemon: there is no keyring"]
+    assert done["notes"] == ["This sign-in ends with the daemon: there is no keyring."]
     await made.close()
 
 
@@ -373,6 +373,9 @@ async def test_behind_a_locked_keyring_is_locked_and_not_signed_out() -> None:
     assert state(made) == "locked"
     with pytest.raises(Locked):
         await made.sessions.role_credentials(ADMIN, asked())
+    done = (await made.sign_in())[-1]
+    assert "until the keyring is unlocked" in done["notes"][0]
+    assert (await made.sessions.role_credentials(ADMIN, asked())).role == ADMIN
     await made.close()
 
 
