@@ -192,7 +192,7 @@ class Daemon:
             directory=self._directory,
             settings_of=self._settings.session,
             process_of=process_watch.process_of,
-            unlock=self._unlock,
+            unlock=partial(_logged, self._unlock, "unlocking"),
             forget_roles=self._roles_in_use.forget_session,
             stop=self.stopping.set,
             bugs=lambda: self._broker.unexpected + self._control.internal_errors + self._endpoint.internal_errors,

@@ -25,6 +25,7 @@ class DaemonWords:
 
     def __init__(self, house: House) -> None:
         self._house = house
+        self._unlocking: asyncio.Future[None] | None = None
 
     async def status(self, _asked: Asked) -> Mapping[str, Any]:
         await self._unlocked()
@@ -43,8 +44,11 @@ class DaemonWords:
     async def _unlocked(self) -> None:
         """A person who looks has perhaps unlocked the keyring; the daemon does not try by itself, since each try can
         bring up a prompt."""
-        if self._house.storage.storage["kind"] == "locked":
-            await asyncio.wait({asyncio.ensure_future(self._house.unlock())}, timeout=PATIENCE_WITH_KEYRING)
+        if self._house.storage.storage["kind"] != "locked":
+            return
+        if self._unlocking is None or self._unlocking.done():
+            self._unlocking = asyncio.ensure_future(self._house.unlock())
+        await asyncio.wait({self._unlocking}, timeout=PATIENCE_WITH_KEYRING)
 
     def _daemon(self) -> wire.DaemonStatus:
         facts = self._house.facts
