@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler, Middleware
 
-    from identity_center_simulator.journal import Call
 
 OPERATIONS = {
     ("POST", "/client/register"): "RegisterClient",
@@ -59,22 +58,6 @@ def parameters_of(query: Mapping[str, str], body: bytes) -> dict[str, str]:
 def observed(context: Context) -> Middleware:
     """The middleware that does it all."""
 
-    async def answer(request: web.Request, call: Call, parameters: Mapping[str, str], handler: Handler) -> Any:
-        fault = context.faults.take(call.operation, parameters, context.clock.now())
-        if fault is not None:
-            call.fault = fault.kind
-            if fault.delay:
-                await trouble.pause(context.stopping, fault.delay)
-            if fault.kind in faults.BEFORE:
-                return await trouble.instead(fault, call.operation, request, context.stopping)
-        rate = context.instance.settings.calls_per_second
-        if rate and call.operation in portal.OPERATIONS:
-            passes, context.bucket = context.bucket.take(rate, context.clock.now())
-            if not passes:
-                raise too_many_requests()
-        response = await handler(request)
-        return response if fault is None else await trouble.spoiled(fault, response, request, context.stopping)
-
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
         parameters = parameters_of(request.query, await request.read())
@@ -83,20 +66,54 @@ def observed(context: Context) -> Middleware:
             return await handler(request)
         call = context.journal.begin(operation, request.method, request.path, request.headers, context.clock.now())
         request[CALL] = call
-        await context.journal.begun()
         try:
-            try:
-                response: web.StreamResponse = await answer(request, call, parameters, handler)
-            except Refused as refused:
-                call.error = refused.code
-                response = refusals.render(refused)
-            call.error = call.error or _error_named(response)
+            await context.journal.begun()
+            response = await _answered(context, request, parameters, handler)
             call.status = None if call.fault in UNANSWERED else response.status
+            return response
         finally:
             await context.journal.finish(call, context.clock.now())
-        return response
 
     return around
+
+
+async def _answered(
+    context: Context, request: web.Request, parameters: Mapping[str, str], handler: Handler
+) -> web.StreamResponse:
+    """The answer, with whatever fault meets this call."""
+    call = request[CALL]
+    fault = context.faults.take(call.operation, parameters, context.clock.now())
+    if fault is None:
+        return await _performed(context, request, handler)
+    call.fault = fault.kind
+    if fault.delay:
+        await trouble.pause(context.stopping, fault.delay)
+    if fault.kind in faults.BEFORE:
+        response = await trouble.instead(fault, call.operation, request, context.stopping)
+        call.error = _error_named(response)
+        return response
+    response = await _performed(context, request, handler)
+    return await trouble.spoiled(fault, response, request, context.stopping)
+
+
+async def _performed(context: Context, request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The operation's own answer, or its service's refusal, or the throttle's."""
+    call = request[CALL]
+    try:
+        _throttle(context, call.operation)
+        return await handler(request)
+    except Refused as refused:
+        call.error = refused.code
+        return refusals.render(refused)
+
+
+def _throttle(context: Context, operation: str) -> None:
+    rate = context.instance.settings.calls_per_second
+    if not rate or operation not in portal.OPERATIONS:
+        return
+    passes, context.bucket = context.bucket.take(rate, context.clock.now())
+    if not passes:
+        raise too_many_requests()
 
 
 def dated(context: Context) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:

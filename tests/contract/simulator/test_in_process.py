@@ -145,7 +145,7 @@ async def test_two_of_them_know_nothing_of_each_other() -> None:
 
 def test_other_machines_are_kept_out_unless_that_is_meant() -> None:
     with pytest.raises(NotLoopback):
-        Simulator(host="0.0.0.0")  # noqa: S104 - refused
+        Simulator(host="0.0.0.0")  # noqa: S104 - what it must refuse
     assert Simulator(host="192.0.2.1", beyond_loopback=True).url == "http://192.0.2.1:0"
 
 

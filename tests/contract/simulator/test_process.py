@@ -57,7 +57,7 @@ def test_ends_though_a_client_hangs_on_a_fault() -> None:
                 hanging.recv(1000)
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104 - refused
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104 - what it must refuse
 def test_listens_beyond_loopback_only_where_that_is_meant(host: str) -> None:
     found = refusal("--port", "0", "--host", host)
 

@@ -8,7 +8,7 @@ import urllib.parse
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from support.aws_clients import DEVICE_CODE, SignedIn, client, role_credentials
 from support.simulator import DEVELOPMENT, PRODUCTION
@@ -94,7 +94,7 @@ class TestAfterTheEffect:
         oidc = client("sso-oidc", simulator.url)
         words = {**alice.client, "grantType": "refresh_token", "refreshToken": alice.refresh_token}
 
-        with pytest.raises(Exception, match=r"Connection was closed|reset"):
+        with pytest.raises(ConnectionClosedError):
             oidc.create_token(**words)
 
         with pytest.raises(ClientError, match="InvalidGrantException"):
@@ -122,6 +122,15 @@ class TestAfterTheEffect:
             post(simulator)
 
         assert 0 < len(caught.value.partial) < (caught.value.expected or 0) + len(caught.value.partial)
+
+    def test_refusals_are_spoiled_like_any_answer(self, simulator: SimulatorProcess) -> None:
+        simulator.add_fault("ListAccounts", "reset-after")
+
+        with pytest.raises(ConnectionClosedError):
+            client("sso", simulator.url).list_accounts(accessToken="unknown")
+
+        (call,) = simulator.journal("ListAccounts")
+        assert (call["status"], call["error"]) == (None, "UnauthorizedException")
 
     def test_drip_ends_with_its_client(self, simulator: SimulatorProcess) -> None:
         simulator.add_fault("RegisterClient", "drip", seconds=3600)
