@@ -210,11 +210,9 @@ class _Reader:
         self._section = self._sections.setdefault(name, Section(name, number))
 
     def _add(self, number: int, text: str) -> None:
-        if self._section is None:
-            raise ConfigError(number, "a [section] must come before the first key")
         end = min((at for at in (text.find("="), text.find(":")) if at >= 0), default=-1)
-        if end <= 0:
-            raise ConfigError(number, "neither a [section] nor key = value")
+        if self._section is None or end <= 0:
+            raise ConfigError(number, self._no_meaning(text))
         key = text[:end].rstrip().lower()
         if key in self._section.entries:
             before = self._section.entries[key].line
@@ -222,6 +220,13 @@ class _Reader:
         self._section.entries[key] = entry = Entry("", number)
         self._key = [text[end + 1 :].strip()]
         self._values.append((entry, self._key))
+
+    def _no_meaning(self, text: str) -> str:
+        if text.startswith("["):
+            return "a [section] does not end in ]"
+        if self._section is None:
+            return "a [section] must come before the first key"
+        return "neither a [section] nor key = value"
 
     def config(self) -> Config:
         for entry, lines in self._values:

@@ -91,6 +91,7 @@ def test_a_credentials_file_names_its_profiles_as_they_stand() -> None:
     ("text", "line", "says"),
     [
         ("region = x\n", 1, "section"),
+        ("[default\nregion = x\n", 1, "does not end in"),
         ("[default]\n\nregion\n", 3, "key = value"),
         ("[default]\n= x\n", 2, "key = value"),
         ("[default]\r\n[profile a]\r\n[default]\r\n", 3, "line 1"),
