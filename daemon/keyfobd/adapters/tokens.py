@@ -157,7 +157,17 @@ class Tokens:
                 folder.mkdir(mode=0o700, exist_ok=True)
             except OSError as error:
                 raise StorageProblem(f"The folder {folder} cannot be made: {error.strerror}.") from None
-        return self._database.open()
+        tokens = self._database.open()
+        self._sweep({token.id for token in tokens})
+        return tokens
+
+    def _sweep(self, ids: set[str]) -> None:
+        """Remove what a killed daemon left: texts half handed over, and files of exec tokens that are no more."""
+        left = [*self._standing_files.glob("*.new"), *self._exec_files.iterdir()]
+        for path in left:
+            if path.name not in ids:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
     def _new(self, text: str, kind: str, roles: tuple[Role, ...], label: str) -> EndpointToken:
         return EndpointToken(

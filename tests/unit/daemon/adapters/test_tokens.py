@@ -243,6 +243,24 @@ async def test_a_token_is_refused_from_the_moment_its_revocation_begins(place: P
     await revoking
 
 
+async def test_what_a_killed_daemon_left_half_done_is_swept(place: Place) -> None:
+    tokens = await place.table()
+    standing = await tokens.standing(ROLE, "")
+    bound = await tokens.for_process((ROLE,), "make", HERE, keep=None)
+    half = [
+        standing.file.with_name(standing.file.name + ".new"),
+        bound.file.with_name("gone"),
+        bound.file.with_name("x.new"),
+    ]
+    for file in half:
+        file.write_text("kfb_")
+    place.die()
+    await place.table()
+    assert standing.file.exists()
+    assert bound.file.exists()
+    assert not any(file.exists() for file in half)
+
+
 async def test_use_is_noted_in_memory_and_written_at_the_look(place: Place) -> None:
     tokens = await place.table()
     issued = await tokens.standing(ROLE, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +154,53 @@ async def test_bare_line_feeds_get_no_more_than_proper_ones(running: Running) ->
     answer = await running.send(running.request(token="SEKRIT").replace(b"\r\n", b"\n"))
     assert status(answer) in (401, 403)
     assert b"SEKRIT" not in answer
+
+
+# --- requests with one thing wrong, by the hundred -----------------------------------------------------------------
+
+MUTATIONS = 400
+
+
+def mutated(request: bytes, chance: random.Random) -> bytes:
+    """A byte turned, lost, doubled, or put in."""
+    at = chance.randrange(len(request))
+    match chance.randrange(4):
+        case 0:
+            return request[:at] + bytes([request[at] ^ 1 << chance.randrange(8)]) + request[at + 1 :]
+        case 1:
+            return request[:at] + request[at + 1 :]
+        case 2:
+            return request[:at] + request[at : at + chance.randrange(1, 30)] + request[at:]
+        case _:
+            return request[:at] + chance.choice([b"\r", b"\n", b"\0", b" ", b"\t", b":", b"\xff"]) + request[at:]
+
+
+def says_the_same(sent: bytes, request: bytes) -> bool:
+    """Whether method, target, version, Host and token are still the same, read as leniently as can be."""
+
+    def read(head: bytes) -> tuple[bytes, list[bytes], list[bytes]]:
+        first, *lines = head.replace(b"\r\n", b"\n").split(b"\n")
+        pairs = [line.partition(b":")[::2] for line in lines]
+        found = {
+            key: [value.strip(b" \t") for name, value in pairs if name.lower() == key]
+            for key in (b"host", b"authorization")
+        }
+        return (first, found[b"host"], found[b"authorization"])
+
+    return read(sent) == read(request)
+
+
+async def test_whatever_byte_is_wrong_credentials_go_only_to_a_request_that_says_the_same(running: Running) -> None:
+    chance = random.Random(20261123)  # noqa: S311 - the same requests each time
+    request = running.request("Accept: application/json")
+    outcomes = set()
+    for _ in range(MUTATIONS):
+        sent = mutated(request, chance) + b"\r\n\r\n"  # lest the end of the head be what was lost
+        answer = await running.send(sent)
+        outcomes.add(status(answer))
+        assert not answer.startswith(b"HTTP/1.1 200") or says_the_same(sent, request), sent
+    assert outcomes == {200, 401, 403}
+    assert running.endpoint.internal_errors == 0
 
 
 # --- and all of it on aiohttp's other parser ------------------------------------------------------------------------
