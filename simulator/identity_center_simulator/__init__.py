@@ -25,19 +25,10 @@ In a test's own event loop::
 from identity_center_simulator.clock import Clock
 from identity_center_simulator.faults import Fault
 from identity_center_simulator.journal import Call
+from identity_center_simulator.scenario_file import EXAMPLE, example, load, parse
 from identity_center_simulator.server import NotLoopback, Simulator
 from identity_center_simulator.settings import ScenarioProblem, Settings
-from identity_center_simulator.world import (
-    EXAMPLE,
-    Account,
-    IamRole,
-    PermissionSet,
-    Scenario,
-    User,
-    example,
-    load,
-    parse,
-)
+from identity_center_simulator.world import Account, IamRole, PermissionSet, Scenario, User
 
 __all__ = [
     "EXAMPLE",

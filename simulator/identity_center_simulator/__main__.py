@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from identity_center_simulator.scenario_file import EXAMPLE, example, load
 from identity_center_simulator.server import NotLoopback, Simulator
 from identity_center_simulator.settings import ScenarioProblem, Settings
-from identity_center_simulator.world import EXAMPLE, Scenario, example, load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from identity_center_simulator.world import Scenario
 
 BANNER = """\
 This is a SIMULATOR of AWS IAM Identity Center, for development and CI. It is not AWS: it believes whoever says Allow.

@@ -18,8 +18,8 @@ from identity_center_simulator import faults, journal, replies
 from identity_center_simulator.errors import OidcRefused
 from identity_center_simulator.instance import NoSuchUser
 from identity_center_simulator.pages import BadRequest, Pages, Refusal
+from identity_center_simulator.scenario_file import as_document, from_document
 from identity_center_simulator.settings import ScenarioProblem, seconds
-from identity_center_simulator.world import from_document
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +40,7 @@ class Control:
         self._pages = pages
         self._answers: dict[tuple[str, str], tuple[Answer, str]] = {
             ("GET", ""): (self.index, "this list"),
-            ("GET", "scenario"): (self.scenario, "accounts, permission sets, users, settings"),
+            ("GET", "scenario"): (self.scenario, "accounts, permission sets, users, settings as they are now"),
             ("POST", "scenario"): (self.load_scenario, "the document of a scenario file, as JSON: begin anew with it"),
             ("POST", "settings"): (self.change_settings, "{setting: value, …}"),
             ("GET", "faults"): (self.list_faults, "faults that are set"),
@@ -59,7 +59,7 @@ class Control:
             ("POST", "unassign"): (self.unassign, "{user, account_id, role_name?}"),
             ("POST", "registrations/forget"): (self.forget_registrations, "{client_id?}"),
             ("GET", "clock"): (self.read_clock, "seconds since 1970"),
-            ("POST", "clock"): (self.move_clock, "{advance: seconds or like 1h}; only with --movable-clock"),
+            ("POST", "clock"): (self.move_clock, "{advance: seconds, or like 1h or -2h}; only with --movable-clock"),
         }
 
     def routes(self) -> list[web.RouteDef]:
@@ -88,7 +88,7 @@ class Control:
 
     async def scenario(self, _: Mapping[str, Any]) -> Any:
         instance = self._context.instance
-        return dataclasses.asdict(dataclasses.replace(instance.scenario, settings=instance.settings))
+        return as_document(dataclasses.replace(instance.scenario, settings=instance.settings))
 
     async def load_scenario(self, document: Mapping[str, Any]) -> Any:
         self._context.begin_anew(from_document(document))
@@ -115,7 +115,8 @@ class Control:
     async def move_clock(self, words: Mapping[str, Any]) -> Any:
         if not self._context.movable_clock:
             raise ScenarioProblem("the clock of this simulator cannot be moved (--movable-clock)")
-        self._context.clock.advance(seconds("advance", words["advance"]))
+        moved = str(words["advance"])
+        self._context.clock.advance(seconds("advance", moved.removeprefix("-")) * (-1 if moved.startswith("-") else 1))
         return await self.read_clock({})
 
     # --- what happened ----------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ class Federation:
         now = self._context.clock.now()
         keys = self._context.instance.keys.check_whole(words, now)
         _check_duration(parameters.get("SessionDuration"), keys)
-        request[CALL].account_id, request[CALL].role_name = keys.account_id, keys.permission_set
+        request[CALL].account_id, request[CALL].role_name = keys.holder.account_id, keys.holder.permission_set
         token = self._context.instance.keys.link(keys, now + TOKEN_DURATION)
         return replies.as_json({"SigninToken": token}, headers={"Cache-Control": "no-store"})
 
@@ -64,13 +64,13 @@ class Federation:
         destination = parameters.get("Destination")
         if not destination:
             raise StsRefused(400, "InvalidRequest", "Destination is missing")
-        request[CALL].user = keys.arn
-        return html.message("AWS console", f"Signed in as {keys.arn}. The console would open {destination}")
+        request[CALL].user = keys.holder.arn
+        return html.message("AWS console", f"Signed in as {keys.holder.arn}. The console would open {destination}")
 
 
 def _check_duration(asked: str | None, keys: RoleKeys) -> None:
     """Keys of a chained role may not ask for a duration of their own."""
     if asked is None:
         return
-    if keys.permission_set is None or not asked.isdecimal() or not SHORTEST <= int(asked) <= LONGEST:
+    if keys.holder.permission_set is None or not asked.isdecimal() or not SHORTEST <= int(asked) <= LONGEST:
         raise StsRefused(400, "InvalidDuration", "SessionDuration is not allowed here")

@@ -109,7 +109,8 @@ class Instance:
         """Keys for a role; raises PortalRefused ("No access")."""
         if role not in self.assignments(session).get(account_id, ()):
             raise no_access()
-        return self.keys.for_permission_set(self.scenario.permission_sets[role], account_id, session.user, now)
+        permission_set, partition = self.scenario.permission_sets[role], self.scenario.partition
+        return self.keys.for_permission_set(permission_set, account_id, session.user, now, partition)
 
     def _user(self, name: str) -> User:
         try:

@@ -92,7 +92,7 @@ class Oidc:
             raise OidcRefused("UnsupportedGrantTypeException")
         client = self._client(members, call, call.grant)
         grant = self._grant(call.grant, members, client, call)
-        call.session = grant.session_id
+        call.session, call.user = grant.session.id, grant.session.user
         return self._reply(
             {
                 "accessToken": grant.access_token,

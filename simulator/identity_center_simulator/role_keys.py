@@ -17,17 +17,34 @@ EXPIRED_TOKEN = "The security token included in the request is expired"  # noqa:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds keys: a role's session in an account. ``permission_set`` is None for a plain role."""
+
+    partition: str
+    account_id: str
+    role_name: str
+    session_name: str
+    permission_set: str | None = None
+
+    @property
+    def arn(self) -> str:
+        role = f"{self.role_name}/{self.session_name}"
+        return f"arn:{self.partition}:sts::{self.account_id}:assumed-role/{role}"
+
+    @property
+    def user_id(self) -> str:
+        return f"{issue.stable_id('AROA', self.account_id, self.role_name)}:{self.session_name}"
+
+
+@dataclass(frozen=True, slots=True)
 class RoleKeys:
-    """Temporary keys and who holds them."""
+    """Temporary keys. ``expires_at``: seconds since 1970."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str = field(repr=False)
-    expires_at: int  # seconds since 1970
-    arn: str  # of the assumed role's session
-    user_id: str
-    account_id: str
-    permission_set: str | None  # None: of a plain role
+    expires_at: int
+    holder: Holder
 
 
 class KeyRing:
@@ -37,16 +54,17 @@ class KeyRing:
         self._by_id: dict[str, RoleKeys] = {}
         self._links: dict[str, tuple[RoleKeys, float]] = {}
 
-    def for_permission_set(self, permission_set: PermissionSet, account_id: str, user: str, now: float) -> RoleKeys:
+    def for_permission_set(
+        self, permission_set: PermissionSet, account_id: str, user: str, now: float, partition: str = "aws"
+    ) -> RoleKeys:
         """Keys of a permission set's role; whole seconds, and never cut by the end of the portal session."""
-        suffix = issue.stable_hex(permission_set.name, account_id)
-        role = f"AWSReservedSSO_{permission_set.name}_{suffix}"
-        return self._issue(account_id, role, user, permission_set.duration, now, permission_set.name)
+        name = f"AWSReservedSSO_{permission_set.name}_{issue.stable_hex(permission_set.name, account_id)}"
+        return self._issue(Holder(partition, account_id, name, user, permission_set.name), permission_set.duration, now)
 
     def for_role(self, role: IamRole, session_name: str, duration: float, now: float) -> RoleKeys:
         """Keys of a plain role that was assumed."""
-        account_id, name = role.arn.split(":")[4], role.arn.rpartition("/")[2]
-        return self._issue(account_id, name, session_name, duration, now, None)
+        _, partition, _, _, account_id, path = role.arn.split(":")
+        return self._issue(Holder(partition, account_id, path.rpartition("/")[2], session_name), duration, now)
 
     def check(self, access_key_id: str, session_token: str | None, now: float) -> RoleKeys:
         """The keys that these words belong to, while they live; raises StsRefused."""
@@ -79,18 +97,13 @@ class KeyRing:
             raise StsRefused(400, "InvalidSigninToken", "The sign-in link is too old, or nobody's.")
         return keys
 
-    def _issue(
-        self, account_id: str, role: str, session_name: str, duration: float, now: float, permission_set: str | None
-    ) -> RoleKeys:
+    def _issue(self, holder: Holder, duration: float, now: float) -> RoleKeys:
         keys = RoleKeys(
             access_key_id=issue.access_key_id(),
             secret_access_key=issue.secret_access_key(),
             session_token=issue.session_token(),
             expires_at=int(now) + int(duration),
-            arn=f"arn:aws:sts::{account_id}:assumed-role/{role}/{session_name}",
-            user_id=f"{issue.stable_id('AROA', account_id, role)}:{session_name}",
-            account_id=account_id,
-            permission_set=permission_set,
+            holder=holder,
         )
         self._by_id[keys.access_key_id] = keys
         return keys

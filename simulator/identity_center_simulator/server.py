@@ -17,12 +17,13 @@ from identity_center_simulator.observation import dated, observed
 from identity_center_simulator.oidc import Oidc
 from identity_center_simulator.pages import Pages
 from identity_center_simulator.portal import Portal
+from identity_center_simulator.scenario_file import example
 from identity_center_simulator.sts import Sts
-from identity_center_simulator.world import Scenario, example
 
 if TYPE_CHECKING:
     from identity_center_simulator.faults import Faults
     from identity_center_simulator.journal import Journal
+    from identity_center_simulator.world import Scenario
 
 
 class NotLoopback(ValueError):

@@ -62,7 +62,7 @@ class Grant:
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
     expires_in: int
-    session_id: str
+    session: PortalSession
 
 
 Redemption = Literal["new", "same", "absent", "refused", "refused-family"]
@@ -192,4 +192,4 @@ class Sessions:
     def _grant(self, session_id: str, family: str, refresh: str | None, duration: float, now: float) -> Grant:
         access = AccessToken(issue.access_token(), session_id, family, now + duration)
         self._access[access.token] = access
-        return Grant(access.token, refresh, int(duration), session_id)
+        return Grant(access.token, refresh, int(duration), self._sessions[session_id])

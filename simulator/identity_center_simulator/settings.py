@@ -71,9 +71,12 @@ class Settings:
         unknown = sorted(changes.keys() - hints.keys())
         if unknown:
             raise ScenarioProblem(f"there is no setting {unknown[0]!r}; there are: {', '.join(sorted(hints))}")
-        return dataclasses.replace(
+        changed = dataclasses.replace(
             self, **{name: _checked(name, hints[name], value) for name, value in changes.items()}
         )
+        if not 1 <= changed.page_size <= 100:
+            raise ScenarioProblem(f"page_size is 1 to 100, not {changed.page_size}")
+        return changed
 
 
 def _checked(name: str, hint: Any, value: Any) -> Any:

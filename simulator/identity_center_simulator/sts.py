@@ -49,21 +49,22 @@ class Sts:
         token = request.headers.get("X-Amz-Security-Token")
         keys = self._context.instance.keys.check(claim.access_key_id, token, self._context.clock.now())
         sigv4.verify(claim, keys.secret_access_key, request.method, str(request.url), request.headers, body)
-        call.account_id, call.user, call.role_name = keys.account_id, keys.arn.rpartition("/")[2], keys.permission_set
+        call.account_id, call.user = keys.holder.account_id, keys.holder.session_name
+        call.role_name = keys.holder.permission_set
         return keys
 
     def _assumed(self, parameters: Mapping[str, str], caller: RoleKeys) -> str:
         arn, session_name = parameters.get("RoleArn", ""), parameters.get("RoleSessionName", "")
         role = self._context.instance.scenario.iam_roles.get(arn)
         if not _trusts(role, caller, parameters.get("ExternalId")) or role is None:
-            text = f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+            text = f"User: {caller.holder.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
             raise StsRefused(403, "AccessDenied", text)
         if not session_name:
             raise StsRefused(400, "ValidationError", "1 validation error detected: RoleSessionName is required")
         duration = chained_duration(parameters.get("DurationSeconds"), role.duration)
         keys = self._context.instance.keys.for_role(role, session_name, duration, self._context.clock.now())
         return (
-            f"<AssumedRoleUser><Arn>{escape(keys.arn)}</Arn><AssumedRoleId>{escape(keys.user_id)}</AssumedRoleId>"
+            f"<AssumedRoleUser><Arn>{escape(keys.holder.arn)}</Arn><AssumedRoleId>{escape(keys.holder.user_id)}</AssumedRoleId>"
             f"</AssumedRoleUser><Credentials><AccessKeyId>{keys.access_key_id}</AccessKeyId>"
             f"<SecretAccessKey>{keys.secret_access_key}</SecretAccessKey>"
             f"<SessionToken>{keys.session_token}</SessionToken>"
@@ -94,11 +95,15 @@ def refusal(refused: StsRefused) -> web.Response:
 
 
 def _trusts(role: IamRole | None, caller: RoleKeys, external_id: str | None) -> bool:
-    return role is not None and caller.permission_set in role.trusts and role.external_id in {None, external_id}
+    return role is not None and caller.holder.permission_set in role.trusts and role.external_id in {None, external_id}
 
 
 def _identity(keys: RoleKeys) -> str:
-    return f"<Arn>{escape(keys.arn)}</Arn><UserId>{escape(keys.user_id)}</UserId><Account>{keys.account_id}</Account>"
+    holder = keys.holder
+    return (
+        f"<Arn>{escape(holder.arn)}</Arn><UserId>{escape(holder.user_id)}</UserId>"
+        f"<Account>{holder.account_id}</Account>"
+    )
 
 
 def _reply(operation: str, result: str) -> web.Response:

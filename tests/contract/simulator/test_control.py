@@ -84,6 +84,21 @@ def test_begins_anew_with_another_scenario(simulator: SimulatorProcess, alice: S
         client("sso", simulator.url).list_accounts(accessToken=alice.access_token)
 
 
+def test_what_it_says_of_the_scenario_can_be_loaded_again(simulator: SimulatorProcess) -> None:
+    simulator.post("unassign", user=BOB, account_id=PRODUCTION)
+    simulator.post("settings", page_size=7)
+    found = simulator.get("scenario")
+
+    assert simulator.post("scenario", **found) == found
+    assert (found["users"][BOB]["assignments"], found["settings"]["page_size"]) == ({}, 7)
+
+
+def test_the_clock_can_be_set_back(simulator: SimulatorProcess) -> None:
+    before = simulator.get("clock")["now"]
+
+    assert simulator.post("clock", advance="-2h")["now"] < before - 7000
+
+
 def test_plays_the_person_for_a_device_code(simulator: SimulatorProcess) -> None:
     oidc, registration = client("sso-oidc", simulator.url), register(simulator.url)
     device = oidc.start_device_authorization(**registration, startUrl=START_URL)

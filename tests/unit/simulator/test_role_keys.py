@@ -54,8 +54,8 @@ def test_a_roles_name_is_the_same_each_time_and_another_in_another_account() -> 
     here, again = keys(ring), keys(ring)
     there = ring.for_permission_set(ADMIN, "222222222222", "alice", 0)
 
-    assert here.arn == again.arn
-    assert here.arn.rpartition("_")[2] != there.arn.rpartition("_")[2]
+    assert here.holder.arn == again.holder.arn
+    assert here.holder.arn.rpartition("_")[2] != there.holder.arn.rpartition("_")[2]
     assert here.access_key_id != again.access_key_id
 
 
@@ -64,8 +64,19 @@ def test_a_plain_role_keeps_its_own_name_whatever_its_path() -> None:
 
     found = KeyRing().for_role(role, "ci", 900, 0)
 
-    assert found.arn == "arn:aws:sts::222222222222:assumed-role/Deployer/ci"
-    assert (found.account_id, found.permission_set, found.expires_at) == ("222222222222", None, 900)
+    assert found.holder.arn == "arn:aws:sts::222222222222:assumed-role/Deployer/ci"
+    assert (found.holder.account_id, found.holder.permission_set, found.expires_at) == ("222222222222", None, 900)
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_arns_are_of_their_partition(partition: str) -> None:
+    ring = KeyRing()
+    role = IamRole(f"arn:{partition}:iam::222222222222:role/Deployer", ("Admin",))
+
+    own = ring.for_permission_set(ADMIN, "111111111111", "alice", 0, partition)
+
+    assert own.holder.arn.startswith(f"arn:{partition}:sts::111111111111:assumed-role/AWSReservedSSO_Admin_")
+    assert ring.for_role(role, "ci", 900, 0).holder.arn == f"arn:{partition}:sts::222222222222:assumed-role/Deployer/ci"
 
 
 def test_federation_needs_all_three_words() -> None:

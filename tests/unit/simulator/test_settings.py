@@ -57,6 +57,8 @@ def test_changes_leave_the_rest_alone() -> None:
         {"slow_down": "yes"},
         {"slow_down": 1},
         {"page_size": -1},
+        {"page_size": 0},
+        {"page_size": 101},
         {"page_size": 1.5},
         {"poll_interval": True},
         {"warm_user": 7},
