@@ -166,8 +166,10 @@ def _finish(done: wire.Answer) -> None:
     storage: wire.StorageAnswer = done.get("storage") or {"kind": "keyring", "detail": None}
     if done.get("already"):
         terminal.say(f"Already signed in to {session}. To sign in anew: keyfob login {session} --force")
-    asked = storage["kind"] == "memory" and terminal.interactive() and _offer_key_file(storage)
-    for line in () if asked else done.get("notes", ()):
+    # Without a detail it is in memory because the settings say so: nothing is to be offered.
+    unwanted = storage["kind"] == "memory" and storage["detail"] is not None
+    taken = unwanted and terminal.interactive() and _offer_key_file(storage)
+    for line in () if taken else done.get("notes", ()):
         terminal.note(line)
     if not done.get("already"):
         terminal.say(f"Successfully logged into Start URL: {start_url}")
@@ -176,7 +178,7 @@ def _finish(done: wire.Answer) -> None:
 def _offer_key_file(storage: wire.StorageAnswer) -> bool:
     """Whether the person took the key file. The daemon offers nothing itself: it has nobody to ask."""
     terminal.say(
-        f"There is no usable keyring here ({storage['detail'] or 'none was found'}), so this sign-in would end with\n"
+        f"There is no usable keyring here ({storage['detail']}), so this sign-in would end with\n"
         "keyfobd. It can be kept in a file whose key lies beside it, in a file of yours alone. That protects as a\n"
         "private file does, no better than the AWS CLI's own cache: whoever can read your files can read it."
     )

@@ -116,7 +116,7 @@ class Seal:
 
     async def _open(self) -> tuple[SealedSession, ...]:
         if self._search.setting == "memory":
-            self._kind, self._detail = "memory", '[storage] kind is "memory"'
+            self._kind, self._detail = "memory", None  # as it was wished: nobody is to be offered a key file
             return ()
         try:
             sealed, aside = await self._threads.run(self._read, "file")

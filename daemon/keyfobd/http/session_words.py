@@ -44,7 +44,10 @@ class SessionWords:
             name = self._house.directory.session(asked.body).name
             entries = await self._house.sessions.catalogue(name, refresh=refresh)
             return {"accounts": statuses.accounts(name, entries), "notes": []}
-        return await self._list_all(self._house.session_names(), refresh=refresh)
+        names = self._house.session_names()
+        if not names:
+            self._house.directory.session(asked.body)  # says that there is none, and what to do
+        return await self._list_all(names, refresh=refresh)
 
     async def _list_all(self, names: Iterable[str], *, refresh: bool) -> wire.ListAnswer:
         """What can be listed; an error only where nothing can."""

@@ -183,7 +183,9 @@ def test_without_a_keyring_the_key_file_is_offered_in_plain_words(person: Machin
 
 
 def test_who_wants_no_key_file_is_told_what_that_means(person: Machine, daemon: FakeDaemon) -> None:
-    daemon.reply(wire.LOGIN, answer({**DONE, "storage": {"kind": "memory", "detail": None}, "notes": ["it ends"]}))
+    daemon.reply(
+        wire.LOGIN, answer({**DONE, "storage": {"kind": "memory", "detail": "no D-Bus"}, "notes": ["it ends"]})
+    )
     terminal = Terminal(person, "keyfob", "login", "--no-browser")
     terminal.until("[Y/n]")
     terminal.press("n\n")
@@ -191,3 +193,11 @@ def test_who_wants_no_key_file_is_told_what_that_means(person: Machine, daemon: 
     assert daemon.bodies(wire.STORAGE) == []
     assert "keyfob: it ends\n" in terminal.said
     assert terminal.said.endswith(f"Successfully logged into Start URL: {START_URL}\n")
+
+
+def test_who_wants_memory_alone_is_offered_nothing(person: Machine, daemon: FakeDaemon) -> None:
+    daemon.reply(wire.LOGIN, answer({**DONE, "storage": {"kind": "memory", "detail": None}, "notes": ["it ends"]}))
+    terminal = Terminal(person, "keyfob", "login", "--no-browser")
+    assert terminal.end()[0] == 0
+    assert "[Y/n]" not in terminal.said
+    assert "keyfob: it ends\n" in terminal.said

@@ -262,7 +262,7 @@ async def test_the_setting_memory_touches_nothing(disk: Disk) -> None:
     asked = disk.keyring.asked
     seal = await opened(disk, "memory")
     await seal.store({})
-    assert seal.storage == {"kind": "memory", "detail": '[storage] kind is "memory"'}
+    assert seal.storage == {"kind": "memory", "detail": None}
     assert disk.file.read_bytes() == content
     assert disk.keyring.asked == asked
 
