@@ -76,6 +76,11 @@ sso_session = nowhere
 sso_account_id = 111111111111
 sso_role_name = Admin
 
+[profile vague]
+sso_start_url = https://vague.awsapps.com/start
+sso_account_id = 111111111111
+sso_role_name = Admin
+
 [profile torn]
 sso_session = corp
 sso_region = us-west-2

@@ -26,7 +26,8 @@ CREATE TABLE tokens (
     created_at INTEGER NOT NULL, last_used_at INTEGER, pid INTEGER, start_time TEXT, keep_until INTEGER
 ) STRICT
 """
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# SQLITE_ERROR: our table is not there, or has other columns.
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 _SIDE_FILES = ("", "-wal", "-shm", "-journal")
 
 
@@ -103,7 +104,7 @@ class TokenDatabase:
                 tokens = self._read(connection)
             except sqlite3.Error as error:
                 connection.close()
-                if error.sqlite_errorcode in _DAMAGE or isinstance(error, sqlite3.ProgrammingError):
+                if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF in _DAMAGE:  # the rest is detail
                     raise _Damaged(str(error)) from None
                 raise
             except BaseException:

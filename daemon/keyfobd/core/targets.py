@@ -144,9 +144,17 @@ def _is_within(profile: Profile, within: Known, known: Known) -> bool:
     if within.sessions == known.sessions:
         return True
     try:
-        return session_of_profile(profile, known) in within.sessions
+        name = session_of_profile(profile, known).name
     except KeyfobError:
-        return False
+        return any(within.session(role.session) for role in _role_if_any(profile.name, known))
+    return within.session(name) is not None
+
+
+def _role_if_any(profile: str, known: Known) -> list[SsoRole]:
+    try:
+        return [_by_profile(profile, known)]
+    except KeyfobError:
+        return []
 
 
 # --- what a person is told ------------------------------------------------------------------------------------------
@@ -158,11 +166,7 @@ def _shown(roles: Iterable[SsoRole], known: Known) -> tuple[str, ...]:
 
 def _with_part(part: str, known: Known) -> list[SsoRole]:
     wanted = part.casefold()
-    named = {
-        role_of_profile(profile, known): name
-        for name, profile in known.profiles.items()
-        if wanted in name.casefold() and _names_a_role(profile, known)
-    }
+    named = (role for name in known.profiles if wanted in name.casefold() for role in _role_if_any(name, known))
     spelt = (
         role
         for role, name in known.roles.items()
@@ -170,14 +174,6 @@ def _with_part(part: str, known: Known) -> list[SsoRole]:
         if account and any(wanted in spelling.casefold() for spelling in spellings(role, account, known))
     )
     return list(dict.fromkeys((*named, *spelt)))
-
-
-def _names_a_role(profile: Profile, known: Known) -> bool:
-    try:
-        role_of_profile(profile, known)
-    except KeyfobError:
-        return False
-    return True
 
 
 def _nothing(target: str, known: Known) -> UnknownTarget:

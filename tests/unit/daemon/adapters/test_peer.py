@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -173,6 +173,23 @@ def test_the_peer_of_a_unix_socket_is_told() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         assert unix_peer(ours) == UnixPeer(os.getuid(), os.getpid())
+
+
+class MacosSocket:
+    """Answers ``LOCAL_PEERCRED`` and ``LOCAL_PEERPID`` as macOS does (sys/un.h, sys/ucred.h)."""
+
+    def __init__(self, version: int = 0) -> None:
+        self._version = version
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        credentials = struct.pack("=IIhxx16I", self._version, 501, 1, 20, *[0] * 15)
+        assert (level, size) == (0, {1: len(credentials), 2: 4}[option])
+        return credentials if option == 1 else struct.pack("=i", 4242)
+
+
+def test_macos_says_it_in_its_own_way() -> None:
+    assert peer._unix_peer_of_macos(cast("socket.socket", MacosSocket())) == UnixPeer(501, 4242)
+    assert peer._unix_peer_of_macos(cast("socket.socket", MacosSocket(version=1))) is None
 
 
 def test_a_socket_that_is_no_unix_socket_has_no_peer(listener: socket.socket) -> None:

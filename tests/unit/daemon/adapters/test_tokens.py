@@ -324,6 +324,26 @@ async def test_a_row_that_means_nothing_counts_as_damage(place: Place, column: s
     assert (place.state / "tokens.db.damaged-1").exists()
 
 
+@pytest.mark.parametrize(
+    "change", ["DROP TABLE tokens", "ALTER TABLE tokens DROP COLUMN label", "PRAGMA user_version = 0"]
+)
+async def test_a_table_that_is_not_ours_counts_as_damage(place: Place, change: str) -> None:
+    await (await place.table()).standing(ROLE, "")
+    place.die()
+    with sqlite3.connect(place.database) as connection:
+        connection.execute(change)
+    connection.close()
+    assert (await place.table()).all() == ()
+    assert (place.state / "tokens.db.damaged-1").exists()
+
+
+async def test_a_table_that_cannot_be_opened_is_left_alone(place: Place) -> None:
+    place.database.mkdir()
+    with pytest.raises(StorageProblem, match="cannot be used"):
+        await place.table()
+    assert place.database.is_dir()
+
+
 async def test_a_table_of_a_newer_keyfob_is_left_alone(place: Place) -> None:
     await (await place.table()).standing(ROLE, "")
     place.die()

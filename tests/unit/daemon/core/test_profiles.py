@@ -105,8 +105,9 @@ def test_what_is_wrong_with_single_profiles_is_listed_and_keeps_nobody_else_from
     config = aws_config.parse(CONFIG + "[sso-session bare]\nsso_region = eu-west-1\n")
     everything = known(config, {})
     problems = [problem.message for problem in problems_of(everything, config)]
-    assert len(problems) == 3
+    assert len(problems) == 4
     assert "sso-session bare (line " in problems[0]
     assert "profile astray names the sso-session nowhere" in problems[1]
-    assert "profile torn" in problems[2]
+    assert "profile vague has an sso_start_url but no sso_region" in problems[2]
+    assert "profile torn" in problems[3]
     assert session_named("dev", everything).name == "corp"

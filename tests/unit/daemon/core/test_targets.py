@@ -139,6 +139,7 @@ def test_what_nobody_knows_is_said_with_the_nearest_names(target: str, nearest: 
         ("other", UsageError, "another program"),
         ("place", UsageError, "no session"),
         ("astray", ConfigProblem, "sso-session nowhere"),
+        ("vague", ConfigProblem, "no sso_region"),
         ("torn", ConfigProblem, "sso_region differs between the profile torn and its sso-session corp"),
         ("loop", UnknownTarget, "Nothing is called loop"),
     ],
@@ -155,10 +156,13 @@ def test_a_profile_that_names_no_role_says_why_in_one_line(profile: str, kind: t
     ("wanted", "role"),
     [
         ({"profile": "dev"}, "corp/111111111111/Admin"),
+        ({"target": "dev", "sso_session": "corp"}, "corp/111111111111/Admin"),
+        ({"target": "made", "sso_session": "corp"}, "corp/222222222222/Admin"),
         ({"profile": "dev", "sso_session": "corp"}, "corp/111111111111/Admin"),
         ({"target": "prod/Admin", "sso_session": "lab/two"}, "lab/two/999999999999/Admin"),
         ({"target": "121212121212/New", "sso_session": "corp"}, "corp/121212121212/New"),
         ({"target": "dev/Admin", "sso_session": "corp"}, "corp/666666666666/Admin"),
+        ({"target": "prod/Admin", "sso_session": "dev"}, "corp/111111111111/Admin"),
         ({"sso_session": "lab/two", "account_id": "121212121212", "role_name": "New"}, "lab/two/121212121212/New"),
         ({"profile": "halfway", "account_id": "121212121212", "role_name": "New"}, "corp/121212121212/New"),
         ({"profile": "dev", "role_name": "ReadOnly"}, "corp/111111111111/ReadOnly"),
@@ -201,10 +205,13 @@ def test_a_part_of_a_name_is_only_ever_proposed() -> None:
     assert proposed.value.candidates == ("lab/two/888888888888/Scientist",)
 
 
-def test_a_part_of_a_profiles_name_proposes_its_role() -> None:
+@pytest.mark.parametrize(
+    ("part", "role"), [("Adopt", "corp/222222222222/ReadOnly"), ("MAD", "corp/222222222222/Admin")]
+)
+def test_a_part_of_a_profiles_name_proposes_its_role(part: str, role: str) -> None:
     with pytest.raises(AmbiguousTarget) as proposed:
-        resolve({"target": "Adopt", "partial": True}, EVERYTHING)
-    assert proposed.value.candidates == ("corp/222222222222/ReadOnly",)
+        resolve({"target": part, "partial": True}, EVERYTHING)
+    assert proposed.value.candidates == (f"corp/222222222222/{role}",)
 
 
 def test_an_exact_match_goes_before_a_part() -> None:
