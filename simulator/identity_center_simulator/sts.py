@@ -56,15 +56,16 @@ class Sts:
     def _assumed(self, parameters: Mapping[str, str], caller: RoleKeys) -> str:
         arn, session_name = parameters.get("RoleArn", ""), parameters.get("RoleSessionName", "")
         role = self._context.instance.scenario.iam_roles.get(arn)
-        if not _trusts(role, caller, parameters.get("ExternalId")) or role is None:
+        if role is None or not _trusts(role, caller, parameters.get("ExternalId")):
             text = f"User: {caller.holder.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
             raise StsRefused(403, "AccessDenied", text)
         if not session_name:
             raise StsRefused(400, "ValidationError", "1 validation error detected: RoleSessionName is required")
         duration = chained_duration(parameters.get("DurationSeconds"), role.duration)
         keys = self._context.instance.keys.for_role(role, session_name, duration, self._context.clock.now())
+        holder = keys.holder
         return (
-            f"<AssumedRoleUser><Arn>{escape(keys.holder.arn)}</Arn><AssumedRoleId>{escape(keys.holder.user_id)}</AssumedRoleId>"
+            f"<AssumedRoleUser><Arn>{escape(holder.arn)}</Arn><AssumedRoleId>{escape(holder.user_id)}</AssumedRoleId>"
             f"</AssumedRoleUser><Credentials><AccessKeyId>{keys.access_key_id}</AccessKeyId>"
             f"<SecretAccessKey>{keys.secret_access_key}</SecretAccessKey>"
             f"<SessionToken>{keys.session_token}</SessionToken>"
@@ -94,8 +95,8 @@ def refusal(refused: StsRefused) -> web.Response:
     return web.Response(status=refused.status, text=body, content_type="text/xml")
 
 
-def _trusts(role: IamRole | None, caller: RoleKeys, external_id: str | None) -> bool:
-    return role is not None and caller.holder.permission_set in role.trusts and role.external_id in {None, external_id}
+def _trusts(role: IamRole, caller: RoleKeys, external_id: str | None) -> bool:
+    return caller.holder.permission_set in role.trusts and role.external_id in {None, external_id}
 
 
 def _identity(keys: RoleKeys) -> str:
