@@ -33,6 +33,7 @@ class ScriptedServer:
 
     script: Script
     reads: bool = True  # the request, before the script begins
+    keep_alive: bool = False  # the script is played for each request of a connection
     port: int = 0
     scheme: str = "http"
     requests: list[bytes] = field(default_factory=list)
@@ -54,13 +55,18 @@ class ScriptedServer:
             self.changed.notify_all()
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                if self.reads:
-                    self.requests.append(await _request(reader))
-                await self.script(writer)
+                await self._play(reader, writer)
+                while self.keep_alive:
+                    await self._play(reader, writer)
         finally:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    async def _play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.reads:
+            self.requests.append(await _request(reader))
+        await self.script(writer)
 
 
 async def _request(reader: asyncio.StreamReader) -> bytes:
@@ -71,10 +77,10 @@ async def _request(reader: asyncio.StreamReader) -> bytes:
 
 @contextlib.asynccontextmanager
 async def serving(
-    script: Script, tls: ssl.SSLContext | None = None, *, reads: bool = True
+    script: Script, tls: ssl.SSLContext | None = None, *, reads: bool = True, keep_alive: bool = False
 ) -> AsyncIterator[ScriptedServer]:
     """Listen on a free port; at the end, cut off whoever is still connected."""
-    scripted = ScriptedServer(script, reads, scheme="https" if tls else "http")
+    scripted = ScriptedServer(script, reads, keep_alive, scheme="https" if tls else "http")
     tasks: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

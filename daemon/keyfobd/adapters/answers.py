@@ -6,7 +6,7 @@ service has sent nulls for absent members.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -42,7 +42,7 @@ class Answer:
     """A successful answer: its members, when its request was sent by our clocks, and the server's own wall time (its
     ``Date``, or ours where it has none)."""
 
-    members: Mapping[str, Any]
+    members: Mapping[str, Any] = field(repr=False)
     fetched: Instant
     server_wall: float
 

@@ -13,7 +13,8 @@ from keyfobd.core.errors import Unreachable
 class Connection(Protocol):
     """What urllib3's connections have in common."""
 
-    sock: socket.socket | None
+    @property
+    def sock(self) -> socket.socket | None: ...
 
 
 class Line:
@@ -41,7 +42,7 @@ class Line:
         """End the exchange: what blocks on its socket fails at once."""
         with self._lock:
             self._hung_up = True
-            found: socket.socket | None = getattr(self._connection, "sock", None)
+            found: socket.socket | None = self._connection.sock if self._connection else None
             if found is not None:
                 with contextlib.suppress(OSError):
                     # Not SSLSocket.shutdown, which takes the TLS state away from under the thread that reads.

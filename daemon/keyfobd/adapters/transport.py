@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from keyfobd.adapters.settings import Settings
 
 LONGEST_ANSWER = 4 * 1024 * 1024  # bytes; a page of a hundred accounts has some 20,000
+LONGEST_IDLE = 10.0  # seconds, suspend included, after which a kept connection is not trusted
 _CHUNK = 64 * 1024
 
 
@@ -51,6 +52,7 @@ class Transport:
         self._clock = clock
         self._lock = threading.Lock()
         self._pools: dict[bool, urllib3.PoolManager] = {}
+        self._used_at = clock.now().boot
 
     def exchange(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, line: Line) -> Received:
         """Send a request and read the whole answer. Raises Unreachable or Busy. Redirects are never followed: the next
@@ -91,10 +93,20 @@ class Transport:
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         with self._lock:
+            self._drop_idle_connections()
             proxied = self._is_proxied(url)
             if proxied not in self._pools:
                 self._pools[proxied] = self._make_pool(self._settings.proxy if proxied else None)
             return self._pools[proxied]
+
+    def _drop_idle_connections(self) -> None:
+        """After a sleep or a change of network a kept connection looks alive and swallows the request, until the read
+        times out: just when somebody opens the lid and asks."""
+        now = self._clock.now().boot
+        if now - self._used_at > LONGEST_IDLE:
+            for pool in self._pools.values():
+                pool.clear()
+        self._used_at = now
 
     def _is_proxied(self, url: str) -> bool:
         if self._settings.proxy is None or is_loopback(url):
