@@ -126,7 +126,7 @@ def _present(members: Mapping[str, Any]) -> dict[str, Any]:
 
 def _start_urls(document: Mapping[str, Any]) -> tuple[str, ...]:
     found = document.get("start_urls", ["https://d-1234567890.awsapps.com/start"])
-    urls = tuple(_string("start_urls", url) for url in _list("start_urls", found))
+    urls = _names("start_urls", found)
     if not urls or not all(url.startswith("https://") for url in urls):
         raise ScenarioProblem("start_urls must be at least one https:// address (AWS CLIs refuse others)")
     return urls
@@ -156,7 +156,7 @@ def _user(name: str, found: Any, accounts: Mapping[str, Account], sets: Mapping[
     assignments = {}
     for account_id, listed in _table("assignments", found).items():
         _known(f"{where}.assignments", {account_id: listed}, set(accounts))
-        roles = tuple(_list(f"{where}.assignments.{account_id}", listed))
+        roles = _names(f"{where}.assignments.{account_id}", listed)
         _known(f"{where}.assignments.{account_id}", dict.fromkeys(roles), set(sets))
         assignments[account_id] = roles
     return User(name, assignments, bool(found.get("disabled", False)))
@@ -167,7 +167,7 @@ def _iam_role(arn: str, found: Any, sets: Mapping[str, PermissionSet]) -> IamRol
     if not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", arn):
         raise ScenarioProblem(f"{where}: not the ARN of a role")
     _known(where, found, {"trusts", "duration", "external_id"})
-    trusts = tuple(_list(f"{where}.trusts", found.get("trusts", [])))
+    trusts = _names(f"{where}.trusts", found.get("trusts", []))
     _known(f"{where}.trusts", dict.fromkeys(trusts), set(sets))
     return IamRole(arn, trusts, seconds(f"{where}.duration", found.get("duration", 3600)), found.get("external_id"))
 
@@ -179,10 +179,10 @@ def _table(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _list(name: str, found: Any) -> list[Any]:
-    if not isinstance(found, list):
-        raise ScenarioProblem(f"{name} must be a list")
-    return found
+def _names(name: str, found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ScenarioProblem(f"{name} must be a list of names")
+    return tuple(found)
 
 
 def _string(name: str, found: Any) -> str:
