@@ -8,7 +8,7 @@ import itertools
 import threading
 from collections import defaultdict, deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from keyring.errors import KeyringLocked
 
@@ -417,6 +417,8 @@ class FakeSeal:
 
 class FakeKeyring:
     """An operating system's keyring: open, ``locked``, or hung until ``go_on`` is set. Methods are keyring's."""
+
+    priority: ClassVar[float] = 5
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], str] = {}

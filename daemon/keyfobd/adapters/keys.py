@@ -14,7 +14,7 @@ from keyfobd.adapters.sealed_file import KEY_BYTES
 from keyfobd.core.errors import StorageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 SERVICE = "keyfob"
@@ -78,14 +78,13 @@ class KeyFile:
     def get(self) -> bytes | None:
         """None where there is no file. Raises KeyWithheld, also for a file that others can read."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(self.path, "rb", opener=_without_following) as file:
+                self._check(os.fstat(file.fileno()))
+                content = file.read(_LONGEST_FILE)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise KeyWithheld(f"{self.path} cannot be read: {error.strerror}") from error
-        with os.fdopen(descriptor, "rb") as file:
-            self._check(os.fstat(file.fileno()))
-            content = file.read(_LONGEST_FILE)
         try:
             return _decoded(content.decode("ascii").strip())
         except ValueError as error:
@@ -108,20 +107,33 @@ class KeyFile:
 
 
 def operating_system_keyring() -> Keyring:
-    """The keyring of this desktop, by class: keyring's own choice may be a plaintext file (keyrings.alt) or whatever a
-    configuration file names. Asks D-Bus. Raises NoKeyring."""
+    """The keyring of this desktop. Asks D-Bus. Raises NoKeyring."""
+    return first_usable(allowed_keyrings(sys.platform))
+
+
+def allowed_keyrings(platform: str) -> tuple[type[Keyring], ...]:
+    """The keyrings that are asked, by class: keyring's own choice may be a plaintext file (keyrings.alt), or whatever
+    a variable or a configuration file names."""
     from keyring.backends import SecretService, kwallet, macOS  # noqa: PLC0415 - 30 ms, for which READY does not wait
 
-    allowed = (macOS.Keyring,) if sys.platform == "darwin" else (SecretService.Keyring, kwallet.DBusKeyring)
+    return (macOS.Keyring,) if platform == "darwin" else (SecretService.Keyring, kwallet.DBusKeyring)
+
+
+def first_usable(kinds: Iterable[type[Keyring]]) -> Keyring:
+    """One of the first kind that works here. Raises NoKeyring, with the first kind's reason."""
     reasons = []
-    for kind in allowed:
+    for kind in kinds:
         try:
-            _ = kind.priority  # raises where the backend cannot work
+            _ = kind.priority  # type: ignore[attr-defined]  # keyring's property of a class: raises where it cannot work
         except Exception as error:  # noqa: BLE001 - RuntimeError by contract, D-Bus's own errors in practice
             reasons.append(_said(error))
         else:
             return kind()
     raise NoKeyring(f"there is no keyring that can be used ({reasons[0]})")
+
+
+def _without_following(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)  # a pipe would wait for its writer
 
 
 def _decoded(text: str) -> bytes:

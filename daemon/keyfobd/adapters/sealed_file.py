@@ -84,11 +84,14 @@ def parse(content: bytes) -> Sealed:
 def read(path: Path) -> Sealed | None:
     """The file, None where there is none. Raises Broken, Newer, OSError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(path, "rb", opener=_without_following) as file:
+            return parse(file.read())
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        return parse(file.read())
+
+
+def _without_following(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def write(path: Path, content: bytes, key: bytes) -> None:

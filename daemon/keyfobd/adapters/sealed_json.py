@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from keyfobd.core.model import (
     Account,
@@ -20,6 +20,8 @@ from keyfobd.core.model import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+T = TypeVar("T")
+
 
 def encode(sessions: Iterable[SealedSession]) -> bytes:
     """All sessions, whole."""
@@ -29,7 +31,7 @@ def encode(sessions: Iterable[SealedSession]) -> bytes:
 def decode(content: bytes) -> tuple[SealedSession, ...]:
     """What ``encode`` made. Raises ValueError for anything else; members it does not know are left out."""
     try:
-        return tuple(_read_session(found) for found in json.loads(content)["sessions"])
+        return _all(json.loads(content)["sessions"], _read_session)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("these are no sealed sessions") from error
 
@@ -77,13 +79,13 @@ def _read_session(found: dict[str, Any]) -> SealedSession:
             name=_text(found["name"]),
             start_url=_text(found["start_url"]),
             region=_text(found["region"]),
-            scopes=tuple(map(_text, found["scopes"])),
+            scopes=_all(found["scopes"], _text),
             legacy=bool(found["legacy"]),
         ),
         origins=Origins(sso_oidc=_text(found["origins"]["sso_oidc"]), sso=_text(found["origins"]["sso"])),
         tokens=_optional(found["tokens"], _read_tokens),
-        registrations=tuple(map(_read_registration, found["registrations"])),
-        catalogue=tuple(map(_read_entry, found["catalogue"])),
+        registrations=_all(found["registrations"], _read_registration),
+        catalogue=_all(found["catalogue"], _read_entry),
         signed_in_at=float(found["signed_in_at"]),
     )
 
@@ -110,13 +112,19 @@ def _read_registration(found: dict[str, Any]) -> Registration:
 
 def _read_entry(found: dict[str, Any]) -> CatalogueEntry:
     account = Account(_text(found["id"]), _optional(found["name"], _text), _optional(found["email"], _text))
-    return CatalogueEntry(account, tuple(map(_text, found["roles"])))
+    return CatalogueEntry(account, _all(found["roles"], _text))
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("not text")  # noqa: TRY004 - to the reader of a file it is its content that is wrong
     return value
+
+
+def _all(value: object, read: Callable[[Any], T]) -> tuple[T, ...]:
+    if not isinstance(value, list):
+        raise ValueError("not a list")  # noqa: TRY004 - as above
+    return tuple(map(read, value))
 
 
 def _optional(value: Any, read: Callable[[Any], Any]) -> Any:
