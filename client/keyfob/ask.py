@@ -43,9 +43,19 @@ def ask_lines(route: str, body: Mapping[str, object], *, start: bool = False) ->
 def daemon_file() -> wire.DaemonFile | None:
     """What the daemon wrote of itself, if it is ours to read. Raises NotUsable."""
     folder = wire.state_folder()
-    if owned_by_us(folder) and not os.access(folder, os.R_OK | os.X_OK):
-        raise NotUsable(f"This process may not look into {folder}: a sandbox, or the folder's mode, forbids it.")
+    if not owned_by_us(folder):
+        return None
+    path = os.path.join(folder, wire.DAEMON_FILE)
+    try:
+        os.close(os.open(path, os.O_RDONLY))  # access(2) would not ask a sandbox (Landlock)
+    except OSError as error:
+        if error.errno in _FORBIDDEN:
+            raise _not_allowed(f"read {path}") from error
     return wire.read_daemon_file(folder)
+
+
+def _not_allowed(action: str) -> NotUsable:
+    return NotUsable(f"This process may not {action}: a sandbox, or a folder's mode, forbids it.")
 
 
 def owned_by_us(path: str) -> bool:
@@ -54,9 +64,7 @@ def owned_by_us(path: str) -> bool:
         owner = os.stat(path).st_uid
     except OSError as error:
         if error.errno in _FORBIDDEN:
-            raise NotUsable(
-                f"This process may not look at {path}: a sandbox, or a folder's mode, forbids it."
-            ) from error
+            raise _not_allowed(f"look at {path}") from error
         return False
     if owner != os.getuid():
         raise NotUsable(f"{path} belongs to {user_name(owner)}, and keyfob talks to nobody else's daemon.")
@@ -102,8 +110,7 @@ def connected(found: wire.DaemonFile | None) -> socket.socket | None:
         if error.errno in _GONE:
             return None
         if error.errno in _FORBIDDEN:
-            message = f"This process may not connect to keyfobd ({found['control']}): a sandbox forbids it."
-            raise NotUsable(message, "Allow it that Unix socket.") from error
+            raise _not_allowed(f"connect to keyfobd at {found['control']}") from error
         raise NotUsable(f"{found['control']} cannot be connected to: {error.strerror or error}.") from error
     return control
 

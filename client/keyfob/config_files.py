@@ -51,12 +51,12 @@ def keep_default_from_winning(
     winners += environment.what_would_win(credentials, read(credentials), credentials=True)
     if not winners:
         return {}, ""
-    if keep_config:
-        raise ClientError(f"{winners[0]}: it would be used instead.", "Leave out --keep-config.")
     found = aws_config.profiles(parsed)
     profile = found.get(answer["keyfob_profile"] or "")
     if profile is not None and profile.keyfob_target is not None:
         return {environment.PROFILE: profile.name}, f"{winners[0]}; AWS_PROFILE={profile.name} goes before it."
+    if keep_config:
+        raise ClientError(f"{winners[0]}: it would be used instead.", "Leave out --keep-config.")
     files = _stand_ins(_region_and_output(answer, found, region), environ)
     names = " and ".join(files)
     return files, f"{winners[0]}; {names} hide it and hold region and output alone."

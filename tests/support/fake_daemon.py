@@ -196,12 +196,12 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            asked = self._request()
-            self.server.daemon.note(asked)
-            self._send(self.server.daemon.next_reply(asked.route))
+            if line := self.rfile.readline():  # else a client that only looked whether somebody is there
+                asked = self._request(line.split()[1].decode())
+                self.server.daemon.note(asked)
+                self._send(self.server.daemon.next_reply(asked.route))
 
-    def _request(self) -> Asked:
-        route = self.rfile.readline().split()[1].decode()
+    def _request(self, route: str) -> Asked:
         headers: dict[str, str] = {}
         while line := self.rfile.readline().strip():
             name, _, value = line.decode().partition(":")

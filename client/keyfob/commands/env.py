@@ -21,7 +21,7 @@ WHERE = (
     Option("--keys", "", "plain temporary keys; nothing renews them"),
     Option("--no-fetch", "", "do not fetch credentials first"),
     Option("--token-in", "WHERE", "where the endpoint token goes", ("variable", "file", "both")),
-    Option("--keep-config", "", "leave AWS_CONFIG_FILE and AWS_PROFILE alone; refuse if [default] would win"),
+    Option("--keep-config", "", "leave AWS_CONFIG_FILE alone, and refuse if [default] would win"),
     arguments.NO_LOGIN,
     arguments.NO_START,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -11,7 +12,7 @@ from keyfob.errors import ClientError, Refused, Usage
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class Ways:
@@ -149,10 +150,28 @@ def _show(url: str, code: str, ways: Ways) -> None:
 def _opened(url: str) -> bool:
     import webbrowser  # noqa: PLC0415 - 10 ms that only a sign-in needs
 
+    with _nobody_elses_pipes():
+        try:
+            return webbrowser.open(url)
+        except (webbrowser.Error, OSError):
+            return False
+
+
+@contextlib.contextmanager
+def _nobody_elses_pipes() -> Iterator[None]:
+    """A browser lives on and keeps what it inherits: with our stdout, ``eval "$(keyfob env)"`` would wait for its end
+    and evaluate its chatter. A terminal it may have: ``BROWSER=lynx``."""
+    kept = {number: os.dup(number) for number in (1, 2) if not os.isatty(number)}
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for number in kept:
+        os.dup2(nothing, number)
     try:
-        return webbrowser.open(url)
-    except (webbrowser.Error, OSError):
-        return False
+        yield
+    finally:
+        for number, before in kept.items():
+            os.dup2(before, number)
+            os.close(before)
+        os.close(nothing)
 
 
 def _draw(url: str) -> None:

@@ -40,7 +40,7 @@ def answered(route: str, request: wire.Wanted, *, start: bool, may_ask: bool) ->
     once each. Raises ClientError."""
     named = any(name in request for name in ("target", "profile", "role_name"))
     if may_ask and not named:
-        request = {**request, "target": _pick(start=start, session=request.get("sso_session", ""))}
+        request = _for_target(_pick(start=start, session=request.get("sso_session", "")), request)
     elif may_ask and "target" in request:
         request = {**request, "partial": True}
     settled: set[str] = set()
@@ -57,12 +57,17 @@ def answered(route: str, request: wire.Wanted, *, start: bool, may_ask: bool) ->
 def _settle(refused: Refused, request: wire.Wanted) -> wire.Wanted:
     """What to ask for next, after a word with the person. Raises the refusal where there is nothing to talk about."""
     if refused.code == "ambiguous-target" and refused.candidates:
-        chosen = terminal.choose(f"{refused.message} Which one?", refused.candidates)
-        return {"target": chosen, "config_file": request.get("config_file", "")}
+        return _for_target(terminal.choose(f"{refused.message} Which one?", refused.candidates), request)
     if refused.code == "sign-in-needed":
         sign_in_offered(refused)
         return request
     raise _with_origin(refused, request) from refused
+
+
+def _for_target(target: str, request: wire.Wanted) -> wire.Wanted:
+    """The same request, but for the one role that was picked."""
+    kept = {name: value for name, value in request.items() if name in ("config_file", "fetch", "keep")}
+    return {**kept, "target": target}  # type: ignore[typeddict-item]  # some of the fields
 
 
 def sign_in_offered(refused: Refused) -> None:

@@ -124,8 +124,32 @@ class Forbidden(socket.socket):
 @pytest.mark.usefixtures("daemon")
 def test_a_sandbox_is_called_one_and_never_not_running(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("socket.socket", Forbidden)
-    with pytest.raises(NotUsable, match="a sandbox forbids it"):
+    with pytest.raises(NotUsable, match=r"may not connect to keyfobd at .*: a sandbox"):
         ask.ask(wire.ENV, {})
+
+
+def test_a_daemon_file_that_may_not_be_read_is_not_an_absent_one(
+    daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(path: str, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", path, flags)
+
+    monkeypatch.setattr("os.open", forbidden)
+    with pytest.raises(NotUsable, match=r"may not read .*daemon\.json"):
+        ask.ask(wire.ENV, {})
+    assert daemon.asked == []
+
+
+def test_a_state_folder_that_may_not_be_looked_at_is_not_an_absent_one(
+    daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(path: str) -> os.stat_result:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr("os.stat", forbidden)
+    with pytest.raises(NotUsable, match="may not look at"):
+        ask.ask(wire.ENV, {})
+    assert daemon.asked == []
 
 
 @pytest.mark.usefixtures("daemon")

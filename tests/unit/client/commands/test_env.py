@@ -176,9 +176,10 @@ def test_a_profile_of_keyfobs_own_for_this_role_is_named_instead(person: Machine
         "[default]\nrole_arn = x\n[profile dev]\ncredential_process = keyfob credential-process x\n", encoding="utf-8"
     )
     daemon.reply(wire.ENV, answer({**ENV, "keyfob_profile": "dev"}))
-    found = change(person, "x")
-    assert found["set"]["AWS_PROFILE"] == "dev"
-    assert "AWS_CONFIG_FILE" not in found["set"]
+    for words in ([], ["--keep-config"]):
+        found = change(person, "x", *words)
+        assert found["set"]["AWS_PROFILE"] == "dev"
+        assert "AWS_CONFIG_FILE" not in found["set"]
 
 
 @pytest.mark.usefixtures("daemon")

@@ -44,13 +44,21 @@ def test_where_a_browser_would_be_nobodys_a_code_is_used(environ: dict[str, str]
     assert bool(found) == bool(says)
 
 
+BROWSER = """\
+#!/bin/sh
+echo chatter; echo chatter >&2
+printf %s "$1" >"$HOME/opened.new"; mv "$HOME/opened.new" "$HOME/opened"
+"""
+
+
 def opened(person: Machine, *words: str, **environ: str) -> tuple[str, str]:
     """What a browser was given, and what the person was shown."""
     browser = person.home / "browser"
-    browser.write_text('#!/bin/sh\nprintf %s "$1" >"$HOME/opened.new"; mv "$HOME/opened.new" "$HOME/opened"\n')
+    browser.write_text(BROWSER, encoding="utf-8")
     browser.chmod(0o700)
     ran = person.run("keyfob", "login", *words, env={"BROWSER": str(browser), **environ})
     assert ran.status == 0, ran.err
+    assert "chatter" not in ran.out + ran.err
     file = person.home / "opened"
     return file.read_text("utf-8") if file.exists() else "", ran.err
 
