@@ -42,6 +42,8 @@ SETTLING = (0.0, 1.0, 3.0)
 REGISTRATION_MARGIN = 900.0
 """Seconds that a registration must have left to be used for a new sign-in; the AWS CLI wants as many."""
 LONGEST_LOOK = 15.0
+CLOSING = 2.0
+"""Seconds that a renewal under way has to end when the daemon stops."""
 
 
 class Renewer(Protocol):
@@ -280,7 +282,10 @@ class HeldSession:
         await asyncio.wait({self._renew()})
 
     async def close(self) -> None:
-        """Cancel what is in flight."""
+        """Cancel what is in flight; but a renewal first has a moment to end, since with its answer a rotated refresh
+        token would be lost, and the sign-in with it."""
+        if self._renewal is not None:
+            await asyncio.wait({self._renewal}, timeout=CLOSING)
         tasks = [task for task in (self._ahead, self._renewal) if task is not None]
         for task in tasks:
             task.cancel()

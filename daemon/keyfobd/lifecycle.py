@@ -62,14 +62,24 @@ class Prepared:
 
     settings: Settings
     instance: Instance
-    network: Mapping[str, str]  # of our own environment, for status
+    network: Mapping[str, str]  # for status
 
 
 def prepare(environ: Mapping[str, str]) -> Prepared:
     """Settings, folders, the lock. Raises ConfigProblem and StartProblem."""
     settings = load(environ)
     folders.prepare(settings.folders)
-    return Prepared(settings, Instance(settings.folders.state), wire.network_environment(environ))
+    return Prepared(settings, Instance(settings.folders.state), network_in_force(settings, environ))
+
+
+def network_in_force(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
+    """How Identity Center is reached: the variables that are asked, and the settings that go before them."""
+    found = wire.network_environment(environ)
+    for name in ("ca_bundle", "proxy", "endpoint_sso", "endpoint_sso_oidc", "endpoint_sts"):
+        value = getattr(settings, name)
+        if value is not None and str(value) not in (environ.get(variable) for variable in wire.NETWORK_VARIABLES):
+            found[f"[network] {name}"] = wire.without_password(str(value))
+    return found
 
 
 async def serve_until_stopped(
@@ -251,11 +261,13 @@ class Daemon:
 
     async def _flush(self) -> None:
         await self._tokens.look()
-        await self._store_state()
+        await self._threads.run(partial(self._state_file.store, State(self._port, self._roles_in_use.now())))
+        if self._seal.storage["kind"] in ("keyring", "key-file"):
+            await self._seal.retry()  # a disk that was full; without a key there would be a prompt
 
-    async def _store_state(self) -> None:
-        state = State(self._port, self._roles_in_use.now())
-        await self._threads.run(partial(self._state_file.store, state))
+    async def _store(self) -> None:
+        await self._upkeep.close()
+        await self._tokens.close()
 
     def _begin(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         """Work beside all else; what becomes of it is logged."""
@@ -283,8 +295,7 @@ class Daemon:
             task.cancel()
         if self._started:
             # 5. What was used last is written; sessions and tokens were durable all along.
-            await self._upkeep.close()
-            await _logged(self._tokens.close, "closing the token table")
+            await _logged(lambda: asyncio.wait_for(self._store(), GRACE), "storing what was used")
             # 6. Clients do not look for us any more; the lock goes with the process.
             self._prepared.instance.withdraw()
 

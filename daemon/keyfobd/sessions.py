@@ -347,8 +347,7 @@ class Sessions:
         for listing in self._listings.values():
             listing.cancel()
         await asyncio.gather(*self._listings.values(), return_exceptions=True)
-        for held in self._held.values():
-            await held.close()
+        await asyncio.gather(*(held.close() for held in self._held.values()))
 
 
 _NEEDS: dict[SessionState, Needs | None] = {
