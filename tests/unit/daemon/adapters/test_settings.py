@@ -10,6 +10,37 @@ from keyfobd.adapters.folders import Folders
 from keyfobd.adapters.settings import SessionSettings, Settings, load
 from keyfobd.core.errors import ConfigProblem
 
+EVERY_KEY = """\
+[endpoint]
+port = 5400
+token_in = "file"
+request_deadline = 0.5
+[storage]
+kind = "key-file"
+key_file = "{tmp_path}/key"
+[aws_cli_cache]
+mode = "off"
+[network]
+ca_bundle = "{bundle}"
+proxy = "proxy.example.com:3128"
+endpoint_sso = "https://portal.example.com/"
+endpoint_sso_oidc = "http://127.0.0.1:8080"
+endpoint_sts = "https://sts.example.com"
+connect_timeout = 1
+read_timeout = 0.25
+[limits]
+calls_per_second = 5
+[log]
+level = "debug"
+[session.dev]
+browser = "firefox --private-window"
+callback_port = 8400
+use_device_code = true
+length = "7d"
+[session."with blank"]
+length = 3600
+"""
+
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
@@ -37,39 +68,7 @@ def test_without_file_and_variables_all_has_a_default(folders: Folders) -> None:
 def test_every_key_of_the_file_is_taken(folders: Folders, tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text("")
-    found = written(
-        folders,
-        f"""
-        [endpoint]
-        port = 5400
-        token_in = "file"
-        request_deadline = 0.5
-        [storage]
-        kind = "key-file"
-        key_file = "{tmp_path}/key"
-        [aws_cli_cache]
-        mode = "off"
-        [network]
-        ca_bundle = "{bundle}"
-        proxy = "proxy.example.com:3128"
-        endpoint_sso = "https://portal.example.com/"
-        endpoint_sso_oidc = "http://127.0.0.1:8080"
-        endpoint_sts = "https://sts.example.com"
-        connect_timeout = 1
-        read_timeout = 0.25
-        [limits]
-        calls_per_second = 5
-        [log]
-        level = "debug"
-        [session.dev]
-        browser = "firefox --private-window"
-        callback_port = 8400
-        use_device_code = true
-        length = "7d"
-        [session."with blank"]
-        length = 3600
-        """,
-    )
+    found = written(folders, EVERY_KEY.replace("{tmp_path}", str(tmp_path)).replace("{bundle}", str(bundle)))
     assert found == Settings(
         folders=folders,
         aws_config_file=Path("~/.aws/config").expanduser(),
