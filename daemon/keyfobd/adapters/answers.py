@@ -60,7 +60,9 @@ def registration(answer: Answer, flow: Flow) -> Registration:
     """Raises NoSense, also for a registration that has ended already."""
     expires_at = _number(answer.members, "clientSecretExpiresAt")
     _within(expires_at - answer.server_wall, LONGEST_REGISTRATION, "clientSecretExpiresAt")
-    return Registration(_text(answer.members, "clientId"), _text(answer.members, "clientSecret"), int(expires_at), flow)
+    return Registration(
+        _secret(answer.members, "clientId"), _secret(answer.members, "clientSecret"), int(expires_at), flow
+    )
 
 
 def device_authorization(answer: Answer) -> DeviceAuthorization:
@@ -71,8 +73,8 @@ def device_authorization(answer: Answer) -> DeviceAuthorization:
     interval = _POLL_INTERVAL if found.get("interval") is None else _number(found, "interval")
     page = _web_page(found, "verificationUri")
     return DeviceAuthorization(
-        device_code=_text(found, "deviceCode"),
-        user_code=_text(found, "userCode"),
+        device_code=_secret(found, "deviceCode"),
+        user_code=_secret(found, "userCode"),
         verification_uri=page,
         verification_uri_complete=_web_page(found, "verificationUriComplete", page),
         lifetime=lifetime,
@@ -85,8 +87,8 @@ def tokens(answer: Answer, used: Registration, refresh_token: str | None = None)
     found = answer.members
     lifetime = _number(found, "expiresIn")
     _within(lifetime, LONGEST_TOKEN, "expiresIn")
-    newer = None if found.get("refreshToken") is None else _text(found, "refreshToken")
-    return Tokens(_text(found, "accessToken"), newer or refresh_token, used, answer.fetched, lifetime)
+    newer = None if found.get("refreshToken") is None else _secret(found, "refreshToken")
+    return Tokens(_secret(found, "accessToken"), newer or refresh_token, used, answer.fetched, lifetime)
 
 
 def role_credentials(answer: Answer, role: SsoRole) -> RoleCredentials:
@@ -101,9 +103,9 @@ def role_credentials(answer: Answer, role: SsoRole) -> RoleCredentials:
     _within(lifetime, LONGEST_ROLE_CREDENTIALS, "expiration")
     return RoleCredentials(
         role=role,
-        access_key_id=_text(found, "accessKeyId"),
-        secret_access_key=_text(found, "secretAccessKey"),
-        session_token=_text(found, "sessionToken"),
+        access_key_id=_secret(found, "accessKeyId"),
+        secret_access_key=_secret(found, "secretAccessKey"),
+        session_token=_secret(found, "sessionToken"),
         expiration=int(expiration),
         fetched=answer.fetched,
         lifetime=lifetime,
@@ -127,7 +129,16 @@ def role_names(answer: Answer) -> tuple[tuple[str, ...], str | None]:
 
 def _text(members: Mapping[str, Any], name: str) -> str:
     found = members.get(name)
-    if not isinstance(found, str) or not found:
+    if not isinstance(found, str) or not found or not found.isprintable():  # escape sequences would reach terminals
+        raise NoSense(name)
+    return found
+
+
+def _secret(members: Mapping[str, Any], name: str) -> str:
+    """What goes into headers and environments: visible ASCII. An HTTP library would put anything else, whole, into
+    the message of its error."""
+    found = _text(members, name)
+    if not (found.isascii() and found.isprintable()) or " " in found:
         raise NoSense(name)
     return found
 
@@ -135,7 +146,7 @@ def _text(members: Mapping[str, Any], name: str) -> str:
 def _optional(members: Mapping[str, Any], name: str) -> str | None:
     """Text, or nothing: names for people, for which an answer is not thrown away."""
     found = members.get(name)
-    return found if isinstance(found, str) and found else None
+    return found if isinstance(found, str) and found and found.isprintable() else None
 
 
 def _number(members: Mapping[str, Any], name: str) -> float:

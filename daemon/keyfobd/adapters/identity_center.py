@@ -42,7 +42,7 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 # form every Identity Center is known to take.
 REDIRECT_URI = "http://127.0.0.1/oauth/callback"
 _PAGE = 100  # the most the portal allows
-_THREADS, _THREADS_PER_REGION = 32, 8  # ten calls a second of 0.3 s each keep three busy
+_THREADS, _THREADS_PER_SESSION = 32, 8  # ten calls a second of 0.3 s each keep three busy
 
 
 class IdentityCenter:
@@ -52,7 +52,7 @@ class IdentityCenter:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._threads = Threads("identity-center", _THREADS, _THREADS_PER_REGION)
+        self._threads = Threads("identity-center", _THREADS, _THREADS_PER_SESSION)
         self._upstream: Upstream | None = None
         self._loading = threading.Lock()
 
@@ -176,7 +176,7 @@ class IdentityCenter:
         call = partial(upstream.call, service, session.region, operation, members, line)
         try:
             async with asyncio.timeout(self._settings.connect_timeout + self._settings.read_timeout):
-                answer = await self._threads.run(call, key=session.region)
+                answer = await self._threads.run(call, key=session.name)
         except TimeoutError:
             raise Unreachable(f"{upstream.host(service, session.region)} did not answer in time.") from None
         finally:

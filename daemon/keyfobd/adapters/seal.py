@@ -132,7 +132,8 @@ class Seal:
         """There is a key: from here on everything is stored."""
         stored: tuple[SealedSession, ...] = ()
         try:
-            stored = decode(sealed.open(found.key)) if sealed else ()
+            if sealed:
+                stored = await self._threads.run(lambda: decode(sealed.open(found.key)), "file")
         except (Broken, ValueError):
             aside = await self._threads.run(self._put_aside, "file")
         newest = _newest((*stored, *self._memory.values()))

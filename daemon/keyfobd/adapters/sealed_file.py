@@ -13,14 +13,13 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from keyfobd.adapters.private_files import write_atomically
 from keyfobd.core.times import rfc3339
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 SCHEMA = 1
 KEY_BYTES = 32
@@ -50,9 +49,11 @@ class Sealed:
 
     def open(self, key: bytes) -> bytes:
         """What was sealed. Raises Broken."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as in _cipher
+
         nonce, content = self.content[:_NONCE_BYTES], self.content[_NONCE_BYTES:]
         try:
-            return AESGCM(key).decrypt(nonce, content, self.header)
+            return _cipher(key).decrypt(nonce, content, self.header)
         except (InvalidTag, ValueError) as error:  # ValueError: too short for a nonce
             raise Broken("it does not open with its key") from error
 
@@ -66,7 +67,13 @@ def seal(content: bytes, key: bytes) -> bytes:
     """A whole file."""
     header = f"keyfob sealed sessions, schema {SCHEMA}, key {fingerprint(key)}\n".encode()
     nonce = os.urandom(_NONCE_BYTES)
-    return header + nonce + AESGCM(key).encrypt(nonce, content, header)
+    return header + nonce + _cipher(key).encrypt(nonce, content, header)
+
+
+def _cipher(key: bytes) -> AESGCM:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - 25 ms, which READY does not wait for
+
+    return AESGCM(key)
 
 
 def parse(content: bytes) -> Sealed:
@@ -83,6 +90,7 @@ def parse(content: bytes) -> Sealed:
 
 def read(path: Path) -> Sealed | None:
     """The file, None where there is none. Raises Broken, Newer, OSError."""
+    _cipher(bytes(KEY_BYTES))  # imported now, and not when an upgrade has taken its files from under the daemon
     try:
         with open(path, "rb", opener=_without_following) as file:
             return parse(file.read())

@@ -11,13 +11,15 @@ from keyfobd.adapters.answers import (
     LONGEST_ROLE_CREDENTIALS,
     Answer,
     NoSense,
+    accounts,
     device_authorization,
     registration,
     role_credentials,
+    role_names,
     server_wall,
     tokens,
 )
-from keyfobd.core.model import Instant, Registration, SsoRole
+from keyfobd.core.model import Account, Instant, Registration, SsoRole
 
 HERE = Instant(1_790_000_000.0, 50.0)
 ROLE = SsoRole("dev", "111122223333", "Admin")
@@ -119,6 +121,41 @@ def test_a_registration_without_a_sensible_end_is_none(expires_at: object) -> No
 def test_a_first_sign_in_may_be_without_a_refresh_token() -> None:
     found = tokens(Answer({"accessToken": "a", "expiresIn": 28800}, HERE, HERE.wall), REGISTRATION)
     assert (found.refresh_token, found.lifetime) == (None, 28800)
+
+
+@pytest.mark.parametrize("token", ["two\nlines", "a blank", "é", "\x1b[2J", "\x00"])
+def test_a_token_that_no_header_can_carry_makes_no_sense(token: str) -> None:
+    with pytest.raises(NoSense, match="accessToken"):
+        tokens(Answer({"accessToken": token, "expiresIn": 60}, HERE, HERE.wall), REGISTRATION)
+
+
+def test_accounts_without_name_or_with_one_for_no_terminal_are_listed_all_the_same() -> None:
+    found = [
+        {"accountId": "1", "accountName": "Prod ünd", "emailAddress": "a@example.com"},
+        {"accountId": "2", "accountName": "\x1b[2J", "emailAddress": None},
+        {"accountId": "3"},
+    ]
+    assert accounts(Answer({"accountList": found, "nextToken": "more"}, HERE, HERE.wall)) == (
+        (Account("1", "Prod ünd", "a@example.com"), Account("2"), Account("3")),
+        "more",
+    )
+
+
+@pytest.mark.parametrize("found", ["text", {"accountId": "1"}, [5], [{"accountName": "x"}], [{"accountId": 5}]])
+def test_a_list_of_anything_but_accounts_makes_no_sense(found: object) -> None:
+    with pytest.raises(NoSense, match=r"accountList|accountId"):
+        accounts(Answer({"accountList": found}, HERE, HERE.wall))
+
+
+@pytest.mark.parametrize("found", ["text", [{"roleName": "\x1b[2J"}], [{"roleName": None}]])
+def test_a_list_of_anything_but_roles_makes_no_sense(found: object) -> None:
+    with pytest.raises(NoSense, match=r"roleList|roleName"):
+        role_names(Answer({"roleList": found}, HERE, HERE.wall))
+
+
+def test_an_absent_list_is_empty() -> None:
+    assert accounts(Answer({}, HERE, HERE.wall)) == ((), None)
+    assert role_names(Answer({"roleList": None, "nextToken": None}, HERE, HERE.wall)) == ((), None)
 
 
 def test_nothing_secret_is_in_the_repr_of_what_arrived() -> None:

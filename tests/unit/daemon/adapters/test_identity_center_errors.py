@@ -134,11 +134,11 @@ async def test_a_server_that_drips_is_given_up_as_a_whole_and_frees_its_thread(a
         error = await failure(center)
         assert error.message in ("127.0.0.1 did not answer in time.", "127.0.0.1 answered too slowly.")
         # Its thread was hung up on: it ends though the server drips on.
-        for thread in [t for t in threading.enumerate() if t.name == "identity-center eu-west-1"]:
+        for thread in [t for t in threading.enumerate() if t.name == "identity-center dev"]:
             await asyncio.to_thread(thread.join)
 
 
-async def test_a_hung_region_does_not_keep_another_from_its_credentials() -> None:
+async def test_a_hung_session_does_not_keep_another_from_its_credentials() -> None:
     async def hang_or_answer(writer: asyncio.StreamWriter) -> None:
         healthy = b"account_id=999999999999" in server.requests[-1]
         await (answering(GOOD)(writer) if healthy else hanging(writer))
@@ -146,8 +146,8 @@ async def test_a_hung_region_does_not_keep_another_from_its_credentials() -> Non
     async with serving(hang_or_answer) as server:
         center = at(server.url)
         hung = [asyncio.create_task(fetch(center)) for _ in range(50)]
-        await server.connected(8)  # all that one region may have
-        other, role = replace(SESSION, region="us-east-1"), replace(ROLE, account_id="999999999999")
+        await server.connected(8)  # all that one session may have
+        other, role = replace(SESSION, name="other"), replace(ROLE, account_id="999999999999")
         assert (await center.role_credentials(other, TOKEN, role)).role == role
         assert server.connections == 9
         for task in hung:

@@ -6,11 +6,12 @@ import asyncio
 import os
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fakes import FakeClock, FakeKeyring
+from fake_storage import FakeKeyring
+from fakes import FakeClock
 from keyfobd.adapters import sealed_file
 from keyfobd.adapters.keys import KeyFile, KeyringKey, NoKeyring
 from keyfobd.adapters.seal import NAME, Seal
@@ -388,3 +389,34 @@ def test_nothing_of_a_key_or_a_session_is_in_a_repr() -> None:
     sealed = sealed_file.parse(sealed_file.seal(b"a secret", key))
     assert "kkkk" not in repr(sealed)
     assert sealed.open(key) == b"a secret"
+
+
+class Crash(BaseException):
+    """The daemon is killed."""
+
+
+@pytest.mark.parametrize(
+    ("call", "survivor"),
+    [("open", 1), ("fsync", 1), ("replace", 1), ("fsync of the folder", 2)],
+)
+async def test_a_kill_at_any_step_leaves_the_old_file_or_the_new_one(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch, call: str, survivor: int
+) -> None:
+    seal = await opened(disk)
+    await seal.store(at(1))
+    name, _, of_the_folder = call.partition(" ")
+    real = getattr(os, name)
+    calls = 0
+
+    def dying(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == (2 if of_the_folder else 1):
+            raise Crash
+        return real(*args, **options)
+
+    monkeypatch.setattr(os, name, dying)
+    with pytest.raises(Crash):
+        await seal.store(at(2))
+    monkeypatch.undo()
+    assert await disk.seal().open() == tuple(at(survivor).values())

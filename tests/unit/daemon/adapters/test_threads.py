@@ -108,13 +108,52 @@ async def test_a_call_that_is_cancelled_while_it_waits_is_never_made() -> None:
 
 async def test_a_call_cancelled_in_the_moment_its_turn_comes_gives_its_place_back() -> None:
     threads = Threads("test", limit=1)
-    task = asyncio.create_task(threads.run(lambda: "never"))
-    await asyncio.sleep(0)  # its turn has come, and it does not know yet
-    task.cancel()
+    first = Held()
+    running = asyncio.create_task(threads.run(first))
+    waiting = asyncio.create_task(threads.run(lambda: "never"))
+    await first.begun.wait()
+    threads._ended("")  # the first one's thread says so, and before the second can go on …
+    waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await waiting
     assert threads.running == 0
     assert await threads.run(lambda: "next") == "next"
+    threads._running[""] += 1  # what was taken away above
+    first.go_on.set()
+    await running
+
+
+async def test_a_call_without_a_thread_to_be_had_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threads = Threads("test", limit=1)
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        await threads.run(lambda: "never")
+    monkeypatch.undo()
+    assert await threads.run(lambda: "next") == "next"
+
+
+def test_a_call_that_ends_after_its_loop_is_dropped() -> None:
+    go_on = threading.Event()
+
+    async def abandon() -> None:
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+        def call() -> None:
+            loop.call_soon_threadsafe(begun.set)
+            go_on.wait()
+
+        task = asyncio.create_task(Threads("abandoned", limit=1).run(call))
+        await begun.wait()
+        task.cancel()
+
+    with asyncio.Runner() as runner:
+        runner.run(abandon())
+    (thread,) = [t for t in threading.enumerate() if t.name == "abandoned"]
+    go_on.set()
+    thread.join()  # an exception in it would fail this test
 
 
 def test_a_hung_call_does_not_keep_the_process_from_its_end() -> None:
