@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from fakes import FakeClock, FakeKeyring, FakeSeal
+from fake_storage import FakeKeyring, FakeSeal
+from fakes import FakeClock
 from keyfobd.adapters.keys import KeyFile, KeyringKey
 from keyfobd.adapters.seal import Seal
 from keyfobd.core.errors import StorageProblem

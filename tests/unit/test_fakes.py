@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes import START, FakeClock, FakeIdentityCenter, FakeKeyring, FakeSeal, LoopClock
+from fake_storage import FakeKeyring, FakeSeal
+from fakes import START, FakeClock, FakeIdentityCenter, LoopClock
 from keyfobd.core.errors import Unreachable
 from keyfobd.core.model import Instant, Session
 

@@ -12,7 +12,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends import SecretService, kwallet, macOS
 from keyring.compat import properties
 
-from fakes import FakeKeyring
+from fake_storage import FakeKeyring
 from keyfobd.adapters.keys import (
     KeyFile,
     KeyringKey,
