@@ -20,7 +20,7 @@ CONFIG, CREDENTIALS = environment.FILES
 
 def path_of(variable: str, environ: Mapping[str, str]) -> str:
     """The absolute path of the caller's config or credentials file; what stands behind a stand-in of ours."""
-    value = replaced(environ).get(variable) if variable in replaced(environ) else environ.get(variable)
+    value = {**environ, **replaced(environ)}.get(variable)
     usual = os.path.join("~", ".aws", _USUAL[variable])
     return os.path.abspath(os.path.expanduser(os.path.expandvars(value or usual)))
 

@@ -61,4 +61,11 @@ class Refused(ClientError):
         self.code = answer.get("code", "failed")
         self.exit_status = answer.get("exit", wire.EXIT_FAILED)
         self.candidates = answer.get("candidates", ())
+        if self.code == "ambiguous-target" and not all(name in self.hint for name in self.candidates):
+            self.hint = f"{self.hint.rstrip('.: ')}: {_some(self.candidates)}"
         self.session = answer.get("session", "")
+
+
+def _some(names: Sequence[str], most: int = 12) -> str:
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*names[:most], *more])

@@ -7,6 +7,7 @@ import os
 import sys
 
 from keyfob import ask, config_files, environment, terminal, wire
+from keyfob.commands import role
 from keyfob.errors import ClientError, Refused, Usage
 
 TYPE_CHECKING = False
@@ -106,7 +107,7 @@ def sign_in(request: wire.LoginRequest, ways: Ways, *, start: bool) -> None:
         done = _follow(ask.ask_lines(wire.LOGIN, request, start=start), ways)
     except Refused as refused:
         if refused.code != "ambiguous-target" or not refused.candidates or not terminal.interactive():
-            raise
+            raise role.with_origin(refused, request) from refused
         chosen = terminal.choose(f"{refused.message} Which one?", refused.candidates)
         again: wire.LoginRequest = {**request, "session": chosen}
         again.pop("profile", None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 
 from keyfob import ask, config_files, terminal, wire
-from keyfob.errors import ClientError, Refused, Usage
+from keyfob.errors import ClientError, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from keyfob.arguments import Arguments
 
 _NAMED = {
@@ -20,26 +22,25 @@ _NAMED = {
 
 
 def wanted(arguments: Arguments) -> wire.Wanted:
-    """The words as they were typed; AWS_PROFILE stands for them where there are none. Raises Usage."""
+    """The words as they were typed, for the daemon to judge; AWS_PROFILE stands for a role where none is named."""
     found: dict[str, object] = {field: arguments.get(option) for option, field in _NAMED.items() if option in arguments}
     if arguments.words:
         found["target"] = arguments.words[0]
-    if ("account_id" in found) != ("role_name" in found):
-        raise Usage("--account-id and --role-name go together.")
-    if sum(name in found for name in ("target", "profile", "role_name")) > 1:
-        raise Usage("TARGET, --profile, and --account-id with --role-name are three ways to say one thing: use one.")
     profile = os.environ.get("AWS_PROFILE")
-    if not found and profile:
+    if profile and not _names_a_role(found):
         found["profile"] = profile
     found["config_file"] = config_files.path_of("AWS_CONFIG_FILE", os.environ)
     return found  # type: ignore[return-value]  # built by the names of the fields
 
 
+def _names_a_role(request: Mapping[str, object]) -> bool:
+    return any(name in request for name in ("target", "profile", "account_id", "role_name"))
+
+
 def answered(route: str, request: wire.Wanted, *, start: bool, may_ask: bool) -> wire.Answer:
     """The daemon's answer for a role. With ``may_ask`` a person is asked which role of several, and offered to sign in,
     once each. Raises ClientError."""
-    named = any(name in request for name in ("target", "profile", "role_name"))
-    if may_ask and not named:
+    if may_ask and not _names_a_role(request):
         request = _for_target(_pick(start=start, session=request.get("sso_session", "")), request)
     elif may_ask and "target" in request:
         request = {**request, "partial": True}
@@ -49,7 +50,7 @@ def answered(route: str, request: wire.Wanted, *, start: bool, may_ask: bool) ->
             return ask.ask(route, request, start=start)
         except Refused as refused:
             if not may_ask or refused.code in settled:
-                raise _with_origin(refused, request) from refused
+                raise with_origin(refused, request) from refused
             settled.add(refused.code)
             request = _settle(refused, request)
 
@@ -61,7 +62,7 @@ def _settle(refused: Refused, request: wire.Wanted) -> wire.Wanted:
     if refused.code == "sign-in-needed":
         sign_in_offered(refused)
         return request
-    raise _with_origin(refused, request) from refused
+    raise with_origin(refused, request) from refused
 
 
 def _for_target(target: str, request: wire.Wanted) -> wire.Wanted:
@@ -79,9 +80,10 @@ def sign_in_offered(refused: Refused) -> None:
     login.sign_in({"session": refused.session} if refused.session else {}, login.Ways(), start=False)
 
 
-def _with_origin(refused: Refused, request: wire.Wanted) -> ClientError:
-    if refused.code == "unknown-target" and request.get("profile") == os.environ.get("AWS_PROFILE", ""):
-        refused.hint = f"{refused.hint} (The name is from AWS_PROFILE.)".strip()
+def with_origin(refused: Refused, request: Mapping[str, object]) -> ClientError:
+    """The refusal; where it is about a name that nobody typed, it says whose that was."""
+    if refused.exit_status == wire.EXIT_USAGE and request.get("profile") == os.environ.get("AWS_PROFILE", ""):
+        refused.message = f"{refused.message} (The name is from AWS_PROFILE.)"
     return refused
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 AMBIGUOUS: wire.ErrorAnswer = {
     "code": "ambiguous-target",
     "message": "Two roles fit dev.",
-    "hint": "Say which: ReadOnly@Sandbox, Admin@Sandbox",
+    "hint": "Name one of these.",
     "exit": 2,
     "candidates": ["ReadOnly@Sandbox", "Admin@Sandbox"],
 }
@@ -119,7 +119,7 @@ def test_without_a_terminal_the_candidates_are_one_line(person: Machine, daemon:
     daemon.reply(wire.ENV, refusal(AMBIGUOUS))
     ran = person.run("keyfob", "env", "dev")
     assert ran.status == 2
-    assert ran.err == "keyfob: Two roles fit dev. Say which: ReadOnly@Sandbox, Admin@Sandbox\n"
+    assert ran.err == "keyfob: Two roles fit dev. Name one of these: ReadOnly@Sandbox, Admin@Sandbox\n"
     assert "partial" not in daemon.bodies(wire.ENV)[0]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from keyfob import wire
 from keyfob.commands.login import no_browser_here
-from support.fake_daemon import DONE, START_URL, FakeDaemon, answer, session_status, status
+from support.fake_daemon import DONE, START_URL, FakeDaemon, answer, refusal, session_status, status
 
 if TYPE_CHECKING:
     from support.machine import Machine
@@ -107,6 +107,12 @@ def test_the_aws_clis_words_are_taken(
         ran = person.run("keyfob", *command, "--no-browser", *words, env={"DISPLAY": ":0", **environ})
         assert ran.status == 0, ran.err
     assert daemon.bodies(wire.LOGIN) == [{**asked, "config_file": str(person.config_file)}] * 2
+
+
+def test_a_name_from_aws_profile_is_said_to_be(person: Machine, daemon: FakeDaemon) -> None:
+    daemon.reply(wire.LOGIN, refusal({"code": "unknown-target", "message": "No gone.", "hint": "See X", "exit": 2}))
+    ran = person.run("keyfob", "login", env={"AWS_PROFILE": "gone"})
+    assert (ran.status, ran.err) == (2, "keyfob: No gone. (The name is from AWS_PROFILE.) See X\n")
 
 
 @pytest.mark.usefixtures("daemon")
