@@ -72,7 +72,10 @@ def test_a_connection_that_never_was_is_nobodys(lookup: PeerLookup, listener: so
 
 
 def test_whoever_listens_on_a_gone_peers_port_is_not_taken_for_it(lookup: PeerLookup, listener: socket.socket) -> None:
-    client, ours = connected(listener)
+    client = socket.socket()
+    client.bind(("127.0.0.3", 0))  # an address that nobody else uses: the port must still be free in a moment
+    client.connect(listener.getsockname())
+    ours = listener.accept()[0]
     with ours:
         gone, own = ours.getpeername(), ours.getsockname()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # no TIME_WAIT
