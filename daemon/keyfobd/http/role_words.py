@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from keyfobd.core.errors import UsageError
+from keyfobd.core.errors import AmbiguousTarget, KeyfobError, UnknownTarget, UsageError
 from keyfobd.core.model import endpoint_path
 from keyfobd.core.times import rfc3339
 from keyfobd.http import statuses
@@ -29,12 +29,12 @@ class RoleWords:
         self._house = house
 
     async def credential_process(self, asked: Asked) -> Mapping[str, Any]:
-        target = self._house.directory.resolve(asked.body)
+        target = await self._meant(asked)
         held = await self._house.broker.credentials(target.role, wait=PATIENCE)
         return statuses.credential_process(held.credentials)
 
     async def env(self, asked: Asked) -> Mapping[str, Any]:
-        target = self._house.directory.resolve(asked.body)
+        target = await self._meant(asked)
         held = await self._fetched(target, asked)
         issued = await self._house.tokens.standing(target.role, target.label)
         return self._answer(target, issued, held)
@@ -43,12 +43,42 @@ class RoleWords:
         process = self._house.process_of(asked.pid) if asked.pid is not None else None
         if process is None:
             raise UsageError("exec: the process that asks cannot be seen from here.", "Use: keyfob env TARGET")
-        target = self._house.directory.resolve(asked.body)
+        target = await self._meant(asked)
         held = await self._fetched(target, asked)
         keep = asked.body.get("keep", self._house.facts.keep)
         issued = await self._house.tokens.for_process((target.role,), target.label, process, keep)
         self._house.exec_tokens.watch(issued.token)
         return self._answer(target, issued, held)
+
+    async def _meant(self, asked: Asked) -> Target:
+        """The role that the words name. Accounts have names only once they were listed: right after a sign-in that is
+        waited for, and before the first one a name is no mistake but a reason to sign in."""
+        try:
+            return self._house.directory.resolve(asked.body)
+        except AmbiguousTarget:
+            raise
+        except UnknownTarget:
+            if not await self._listed_now():
+                raise
+            return self._house.directory.resolve(asked.body)
+
+    async def _listed_now(self) -> bool:
+        """Lists what was never listed; whether that brought anything. Raises what keeps the very first listing from
+        being made."""
+        house = self._house
+        unlisted = [name for name in house.session_names() if not house.sessions.known_catalogue(name)]
+        listed = [await self._try_to_list(name) for name in unlisted]
+        failures = [failure for failure in listed if failure is not None]
+        if failures and len(failures) == len(house.session_names()):
+            raise failures[0]
+        return len(failures) < len(unlisted)
+
+    async def _try_to_list(self, name: str) -> KeyfobError | None:
+        try:
+            await self._house.sessions.catalogue(name)
+        except KeyfobError as error:
+            return error
+        return None
 
     async def _fetched(self, target: Target, asked: Asked) -> Held | None:
         """Tools never meet a cold role: it is fetched before they hear of it, unless that is not wanted."""

@@ -12,7 +12,7 @@ import pytest
 
 from keyfob import aws_config, wire
 from keyfobd.adapters.settings import SessionSettings
-from keyfobd.core.errors import NotPermitted, SignInNeeded, Unreachable, UsageError
+from keyfobd.core.errors import NotPermitted, SignInNeeded, UnknownTarget, Unreachable, UsageError
 from keyfobd.core.model import EndpointToken, Process, Role
 from keyfobd.directory import Directory
 from keyfobd.exec_tokens import ExecTokens
@@ -265,6 +265,30 @@ async def test_a_role_that_is_not_assigned_is_not_permitted() -> None:
     made = await stage()
     with pytest.raises(NotPermitted):
         await made.ask(wire.ENV, target="dev/999999999999/Admin")
+    await made.close()
+
+
+async def test_a_name_that_nobody_can_know_yet_is_a_reason_to_sign_in() -> None:
+    made = await stage(signed_in=False)
+    with pytest.raises(SignInNeeded):
+        await made.ask(wire.ENV, target="Admin@Production")
+    await made.close()
+
+
+async def test_right_after_a_sign_in_names_are_waited_for() -> None:
+    made = await stage()
+    entry = (await made.inside.sessions.catalogue("dev"))[0]
+    again = await stage()
+    answer = await again.ask(wire.ENV, target=f"{entry.roles[0]}@{entry.account.name}")
+    assert answer["account_name"] == entry.account.name
+    await made.close()
+    await again.close()
+
+
+async def test_a_name_that_is_not_listed_is_unknown_though_another_session_was_never_signed_in_to() -> None:
+    made = await stage()
+    with pytest.raises(UnknownTarget):
+        await made.ask(wire.ENV, target="Admin@Nowhere")
     await made.close()
 
 
