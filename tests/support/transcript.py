@@ -79,15 +79,16 @@ def play(stage: Machine, steps: Sequence[Step]) -> list[str]:
     return [
         _difference(step, out, status)
         for step, (out, status) in zip(steps, outcomes, strict=True)
-        if status != step.status or pattern(step.shown, stage.home).fullmatch(out.rstrip("\n")) is None
+        if status != step.status or not fits(step.shown, out, stage.home)
     ]
 
 
-def pattern(shown: Sequence[str], home: Path) -> re.Pattern[str]:
-    """What matches the output as it is written down; ``<home>`` is the HOME of the machine."""
+def fits(shown: Sequence[str], out: str, home: Path) -> bool:
+    """Whether the output is as it is written down; ``<home>`` is the HOME of the machine."""
     names = PLACEHOLDERS | {"<home>": re.escape(str(home))}
     lines = ["(?:.*\n)*" if line == ANY else f"{_line_pattern(line, names)}\n" for line in shown]
-    return re.compile("".join(lines).removesuffix("\n"))
+    text = out.rstrip("\n")
+    return re.fullmatch("".join(lines), f"{text}\n" if text else "") is not None
 
 
 def _line_pattern(line: str, names: dict[str, str]) -> str:
