@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 def say(line: str) -> None:
     """One line on stderr; lost where nobody can read it."""
-    try:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+    _show(f"{line}\n")
+
+
+def _show(text: str) -> None:
+    # Not by sys.stderr: what it could not write it tries again at exit, and then the exit status is 120.
+    try:  # noqa: SIM105 - hot commands import no contextlib
+        os.write(2, os.fsencode(text))
     except OSError:
         pass
 
@@ -46,8 +50,7 @@ def interactive() -> bool:
 
 def confirm(question: str) -> bool:
     """Yes or no; Enter means yes, the end of input no."""
-    sys.stderr.write(f"{question} [Y/n] ")
-    sys.stderr.flush()
+    _show(f"{question} [Y/n] ")
     line = sys.stdin.readline()
     return line.strip().lower() in ("y", "yes") or line == "\n"
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob import wire
+from keyfob import launch, wire
+from keyfob.errors import NotUsable
 from support.sources import ROOT
 
 if TYPE_CHECKING:
@@ -286,3 +287,74 @@ def test_a_state_folder_that_cannot_be_made_is_said(house: House) -> None:
     assert ran.status == 6
     assert ran.err.startswith(f"keyfob: The folder {house.state} cannot be made: ")
     assert ran.err.count("\n") == 1
+
+
+# --- a lock that somebody holds, and nobody answers ---------------------------------------------------------------
+
+
+@pytest.fixture
+def held(person: Machine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state folder whose lock is held, and this very process as a client with little patience."""
+    for name, value in person.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(launch, "_PATIENCE", 0)
+    folder = Path(wire.state_folder())
+    folder.mkdir(mode=0o700, parents=True)
+    with (folder / wire.LOCK_FILE).open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+@pytest.fixture
+def stubborn(held: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that the lock names, and that does not end when it is told to."""
+    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); input()"
+    piped = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **piped) as process:  # type: ignore[call-overload]  # plain options
+        assert process.stdout.readline() == "ready\n"
+        (held / wire.LOCK_FILE).write_text(str(process.pid), encoding="utf-8")
+        yield process
+        process.stdin.close()
+
+
+@pytest.mark.usefixtures("held")
+@pytest.mark.parametrize("start", [False, True])
+def test_a_daemon_that_never_answers_is_not_started_again(start: bool) -> None:
+    with pytest.raises(NotUsable, match="keyfobd is running but does not answer") as caught:
+        launch.bring_up(start=start)
+    assert caught.value.hint == "Run: keyfob restart"
+
+
+def test_the_process_that_does_not_answer_is_named(stubborn: subprocess.Popen[str]) -> None:
+    with pytest.raises(NotUsable, match=rf"keyfobd \(pid {stubborn.pid}\) is running"):
+        launch.bring_up()
+
+
+def test_a_daemon_that_does_not_end_is_said_to(stubborn: subprocess.Popen[str]) -> None:
+    assert stubborn.poll() is None
+    with pytest.raises(NotUsable, match="was told to stop and has not ended yet"):
+        launch.stop()
+
+
+@pytest.mark.usefixtures("held")
+def test_a_process_that_nothing_names_is_left_alone() -> None:
+    with pytest.raises(NotUsable, match="nothing tells which process"):
+        launch.stop()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(held: Path) -> None:
+    (held / wire.START_LOCK_FILE).symlink_to(held / "elsewhere")
+    with pytest.raises(NotUsable, match=r"start\.lock cannot be opened"):
+        launch.bring_up()
+
+
+def test_without_pidfd_the_lock_tells_of_the_end(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(_pid: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    house.keyfob("start")
+    for name, value in house.person.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(os, "pidfd_open", missing)
+    launch.stop()
+    assert house.journal == ["start", "end"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,6 +100,11 @@ def test_a_reader_that_has_seen_enough_is_no_failure_to_report(person: Machine, 
     ran = person.run("keyfob", "status", stdout=writer)
     os.close(writer)
     assert (ran.status, ran.err) == (1, "")
+
+
+def test_a_stderr_that_takes_nothing_changes_nothing(person: Machine) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        assert person.run("keyfob", "status", stderr=full).status == 6
 
 
 def test_an_answer_cut_off_is_exit_6(person: Machine, daemon: FakeDaemon) -> None:

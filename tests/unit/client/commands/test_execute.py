@@ -76,6 +76,16 @@ def test_what_cannot_be_run_ends_as_in_a_shell(person: Machine, command: list[st
     assert ran.err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("daemon")
+def test_what_the_kernel_does_not_take_is_125(person: Machine) -> None:
+    ran = person.run("keyfob", "exec", "dev", "--", "")
+    assert (ran.status, ran.err.count("\n")) == (125, 1)
+
+
+def test_help_says_what_its_exit_statuses_mean(person: Machine) -> None:
+    assert "125 says that keyfob could not start it" in person.run("keyfob", "exec", "--help").out
+
+
 def test_what_keeps_keyfob_from_starting_it_is_125(person: Machine, daemon: FakeDaemon) -> None:
     daemon.reply(wire.EXEC, refusal(SIGN_IN_NEEDED))
     ran = person.run("keyfob", "exec", "dev", "--", "true")

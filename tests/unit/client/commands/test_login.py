@@ -150,6 +150,19 @@ def test_all_signs_in_to_each_session_that_needs_it(person: Machine, daemon: Fak
     assert [body["session"] for body in daemon.bodies(wire.LOGIN)] == ["b", "c"]
 
 
+def test_all_says_so_where_nothing_needs_it(person: Machine, daemon: FakeDaemon) -> None:
+    ran = person.run("keyfob", "login", "--all")
+    assert (ran.status, ran.err) == (0, "Signed in to every session already.\n")
+    assert daemon.bodies(wire.LOGIN) == []
+
+
+@pytest.mark.usefixtures("daemon")
+def test_where_no_browser_can_be_opened_the_address_is_enough(person: Machine) -> None:
+    ran = person.run("keyfob", "login", env={"BROWSER": "/no/such/browser"})
+    assert ran.status == 0
+    assert f"To sign in, visit:\n\n  {VISIT['url']}\n" in ran.err
+
+
 def test_all_with_no_session_says_how_to_get_one(person: Machine, daemon: FakeDaemon) -> None:
     daemon.reply(wire.STATUS, answer(status(sessions=[])))
     ran = person.run("keyfob", "login", "--all")
