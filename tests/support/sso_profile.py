@@ -78,5 +78,3 @@ class Home:
 
 def stamp(left: timedelta) -> str:
     return (datetime.now(UTC) + left).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
