@@ -131,8 +131,11 @@ def role_of_profile(profile: Profile, everything: Known, by_target: Callable[[st
     session = session_of_profile(profile, everything)
     account_id, role_name = _sso(profile, "account_id"), _sso(profile, "role_name")
     if not (account_id and role_name):
+        missing = " and no ".join(
+            key for key, value in (("sso_account_id", account_id), ("sso_role_name", role_name)) if not value
+        )
         raise UsageError(
-            f"The profile {profile.name} names a session, but no account and role.",
+            f"The profile {profile.name} names the session {session.name}, but has no {missing}.",
             f"Add --account-id and --role-name, or see what there is: keyfob list {session.name}",
         )
     return SsoRole(session.name, account_id, role_name)

@@ -132,7 +132,7 @@ def test_what_nobody_knows_is_said_with_the_nearest_names(target: str, nearest: 
 @pytest.mark.parametrize(
     ("profile", "kind", "words"),
     [
-        ("halfway", UsageError, "no account and role"),
+        ("halfway", UsageError, "no sso_role_name"),
         ("keys", UsageError, "keys of its own"),
         ("chained", UsageError, "does not serve yet"),
         ("signed", UsageError, "aws login"),
