@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 
 import pytest
@@ -13,57 +11,28 @@ from hypothesis import strategies as st
 
 from keyfob import syntax
 from keyfob.environment import Change
+from support import shells
 
 ANY = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
-HARD = ["", " ", "a'b", "'", "''", "\\", "\\'", '"$HOME`id`$(id)!', "a\nb", "\n", "ünï", "#x", "~", "-n", "’curly‘"]
-SHELLS = [
-    pytest.param("sh", "bash", id="sh"),
-    pytest.param("bash", "bash", id="bash"),
-    pytest.param("zsh", "zsh", id="zsh", marks=pytest.mark.skipif(not shutil.which("zsh"), reason="zsh is not here")),
-    pytest.param(
-        "fish", "fish", id="fish", marks=pytest.mark.skipif(not shutil.which("fish"), reason="fish is not here")
-    ),
-]
+SHELLS = ["sh", "bash"]  # tests/system has zsh and fish
 
 
-def evaluated(shell: str, text: str, environ: dict[str, str]) -> tuple[int, dict[str, str]]:
-    """How the shell ends that evaluates the text, and the environment it gives to a child of its."""
-    env = shutil.which("env") or "env"
-    script = {"fish": f"cat | source; set status_ $status; {env} -0; exit $status_"}.get(
-        shell, f'eval "$(cat; echo)"; status_=$?; {env} -0; exit $status_'
-    )
-    path = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-    ran = subprocess.run(
-        [shell, "-c", script], input=os.fsencode(text), env=path | environ, capture_output=True, check=False
-    )
-    pairs = (entry.partition(b"=") for entry in ran.stdout.split(b"\0") if entry)
-    return ran.returncode, {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
-
-
-@pytest.mark.parametrize(("shell", "form"), SHELLS)
-def test_a_shell_reads_back_every_value_whatever_is_in_it(shell: str, form: str) -> None:
-    values = {f"V{number}": value for number, value in enumerate([*HARD, os.fsdecode(b"\xff\xfe")])}
-    text = syntax.render(Change(values, ["GONE", "NEVER_WAS"]), form)
-    status, found = evaluated(shell, text, {"GONE": "x", "STAYS": "y"})
-    assert status == 0
-    assert {name: found.get(name) for name in values} == values
-    assert "GONE" not in found
-    assert found["STAYS"] == "y"
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_reads_back_every_value_whatever_is_in_it(shell: str) -> None:
+    shells.reads_back(shell, "bash")
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(ANY, min_size=20, max_size=20))
 def test_sh_reads_back_any_text(values: list[str]) -> None:
     wanted = {f"V{number}": value for number, value in enumerate(values)}
-    _, found = evaluated("sh", syntax.render(Change(wanted), "bash"), {})
+    _, found = shells.evaluated("sh", syntax.render(Change(wanted), "bash"), {})
     assert {name: found.get(name) for name in wanted} == wanted
 
 
-@pytest.mark.parametrize(("shell", "form"), SHELLS)
-def test_what_fails_closed_unsets_and_then_fails_with_its_status(shell: str, form: str) -> None:
-    status, found = evaluated(shell, syntax.failing(Change({}, ["AWS_PROFILE"]), form, 3), {"AWS_PROFILE": "x"})
-    assert status == 3
-    assert "AWS_PROFILE" not in found
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_fails_closed_unsets_and_then_fails_with_its_status(shell: str) -> None:
+    shells.fails_closed(shell, "bash")
 
 
 def test_a_failing_eval_stops_a_script_that_stops_at_errors() -> None:
@@ -86,6 +55,7 @@ def test_powershell_doubles_every_quote_it_knows() -> None:
 def test_fish_ends_each_command_since_eval_joins_lines() -> None:
     text = syntax.render(Change({"A": "it's \\"}, ["B"]), "fish")
     assert text == "set -eg B;\nset -gx A 'it\\'s \\\\';\n"
+    assert syntax.render(Change({}, ["B"]), "fish") == "set -eg B;\ntrue;\n"
 
 
 @given(st.dictionaries(st.sampled_from(["A", "B", "C"]), ANY))
