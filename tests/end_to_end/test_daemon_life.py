@@ -133,6 +133,15 @@ def test_a_second_one_is_refused_and_told_the_pid_of_the_first(stage: Machine) -
         assert ask(stage, wire.VERSION)["pid"] == first.pid
 
 
+def test_many_starts_at_once_make_one_daemon(stage: Machine) -> None:
+    starts = [stage.popen("keyfob", "start", stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(6)]
+    said = [start.communicate(timeout=PATIENCE)[1] for start in starts]
+    assert [start.returncode for start in starts] == [0] * len(starts), said
+    daemon = stage.daemon()
+    assert daemon is not None
+    assert all(f"pid {daemon['pid']}," in line for line in said), said
+
+
 def test_after_a_kill_the_next_has_the_same_port_tokens_and_sessions(stage: Machine) -> None:
     simulator = stage.simulate()
     assert stage.sign_in().status == 0
@@ -273,6 +282,20 @@ def test_what_the_spawning_shell_has_of_aws_does_not_reach_it(stage: Machine) ->
     assert simulator.count("CreateToken") >= 1
     network = ask(stage, wire.STATUS)["daemon"]["network"]
     assert set(network) == set(wire.SERVICE_ENDPOINT_VARIABLES)
+
+
+def test_no_secret_is_in_the_log_however_much_is_logged(stage: Machine) -> None:
+    stage.simulate()
+    stage.environ["KEYFOB_LOG_LEVEL"] = "debug"
+    assert stage.sign_in().status == 0
+    token = shell_variables(stage)["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+    keys = json.loads(stage.run("keyfob", "credential-process", "ReadOnly@222222222222").out)
+    assert stage.run("keyfob", "logout").status == 0
+    log = state_file(stage, wire.LOG_FILE).read_text(encoding="utf-8")
+    assert "signed in to work" in log
+    assert " DEBUG keyfobd" in log
+    for secret in (token, keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]):
+        assert secret not in log
 
 
 def test_a_config_file_that_breaks_leaves_the_last_good_one_in_force_and_is_said(stage: Machine) -> None:
