@@ -53,9 +53,8 @@ def _fish(change: Change) -> str:
     # With `;`, since `eval (keyfob env)` joins the lines with blanks.
     lines = [f"set -eg {name};" for name in change.unset]
     lines += [f"set -gx {name} {_fish_quoted(value)};" for name, value in change.set.items()]
-    # To erase what is not there fails, and the last command's status is what `source` returns.
-    lines += [] if change.set else ["true;"]
-    return "".join(f"{line}\n" for line in lines)
+    # To erase what is not there fails, to set something keeps the status, and the last one is what `source` returns.
+    return "".join(f"{line}\n" for line in [*lines, "true;"])
 
 
 def _fish_quoted(value: str) -> str:
