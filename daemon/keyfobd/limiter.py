@@ -18,6 +18,8 @@ BURST = 20.0
 PENANCE = 60.0
 """Seconds after a throttled answer until the full rate is used again."""
 LOWEST_RATE = 1.0
+SHORTEST_WAIT = 0.001
+"""Seconds between two looks at who is next."""
 
 
 class Clock(Protocol):
@@ -184,4 +186,5 @@ class Limiter:
     def _come_back(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._serve)
+        # A loop whose clock is coarser than the wait would come back at once, for ever.
+        self._timer = asyncio.get_running_loop().call_later(max(seconds, SHORTEST_WAIT), self._serve)
