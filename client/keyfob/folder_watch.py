@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import select
@@ -23,7 +24,9 @@ class FolderWatch:
         self._descriptors: list[int] = []
 
     def __enter__(self) -> FolderWatch:  # noqa: PYI034 - typing.Self would import typing
-        self._descriptors = [os.open(folder, os.O_RDONLY | os.O_CLOEXEC) for folder in self._folders]
+        for folder in self._folders:
+            with contextlib.suppress(OSError):  # one that may not be read is not watched
+                self._descriptors.append(os.open(folder, os.O_RDONLY | os.O_CLOEXEC))
         if sys.platform == "linux":
             self._notify_by_signal()
         elif sys.platform == "darwin":

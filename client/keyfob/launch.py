@@ -154,7 +154,7 @@ def _woken(folder: str) -> wire.DaemonFile | None:
 
 def _where_it_appears(folder: str) -> list[str]:
     found = wire.read_daemon_file(folder)
-    runtime = os.path.dirname(found["control"]) if found else folder
+    runtime = os.path.abspath(os.path.dirname(found["control"])) if found else folder
     while not os.path.isdir(runtime):
         runtime = os.path.dirname(runtime)
     return list(dict.fromkeys((folder, runtime)))

@@ -69,9 +69,9 @@ def run_login(options: Namespace) -> int:
         requests: list[wire.LoginRequest] = [{"session": name} for name in _sessions_to_sign_in(options, start=start)]
     else:
         requests = [named(options)]
+        say_network_differs(ask.ask(wire.STATUS, {}, start=start))
     for request in requests:
         sign_in({**request, "force": True} if options.force else request, ways, start=start)
-    say_network_differs()
     return wire.EXIT_DONE
 
 
@@ -88,7 +88,9 @@ def named(options: Namespace) -> wire.LoginRequest:
 
 
 def _sessions_to_sign_in(options: Namespace, *, start: bool) -> list[str]:
-    sessions = ask.ask(wire.STATUS, {}, start=start)["sessions"]
+    status = ask.ask(wire.STATUS, {}, start=start)
+    say_network_differs(status)
+    sessions = status["sessions"]
     if not sessions:
         raise ClientError("There is no session in ~/.aws/config.", "Run: aws configure sso")
     names = [s["name"] for s in sessions if options.force or s["state"] not in ("signed-in", "offline")]
@@ -210,10 +212,9 @@ def _offer_key_file(storage: wire.StorageAnswer) -> bool:
     return True
 
 
-def say_network_differs(status: wire.Answer | None = None) -> None:
+def say_network_differs(status: wire.Answer) -> None:
     """One line where this shell's proxy, CA or endpoint variables are others than the daemon's."""
-    answer = ask.ask(wire.STATUS, {}) if status is None else status
-    names = environment.network_differs(os.environ, answer["daemon"]["network"])
+    names = environment.network_differs(os.environ, status["daemon"]["network"])
     if names:
         terminal.note(f"keyfobd runs with another {', '.join(names)} than this shell has. To change: keyfob restart")
 

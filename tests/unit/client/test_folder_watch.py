@@ -43,6 +43,12 @@ def test_another_descriptor_ends_it_as_well(tmp_path: Path) -> None:
     os.close(reader)
 
 
+def test_a_folder_that_cannot_be_opened_is_not_watched(tmp_path: Path) -> None:
+    with FolderWatch([str(tmp_path / "missing"), str(tmp_path)]) as watch:
+        (tmp_path / "new").touch()
+        assert watch.wait([], 30)
+
+
 def test_the_signal_is_what_it_was_before(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGIO)
     with FolderWatch([str(tmp_path)]):
