@@ -35,7 +35,7 @@ class Source:
 
     @property
     def tree(self) -> ast.Module:
-        return _parsed(self.path)
+        return _parsed(self.text, str(self.path))
 
     @property
     def place(self) -> str:
@@ -73,7 +73,7 @@ def imports(source: Source) -> Iterator[Import]:
 
 
 def calls(source: Source) -> Iterator[tuple[str, ast.Call]]:
-    """Each call with the dotted name of what is called; what has no plain name (``x()()``) keeps its last part."""
+    """Each call with the dotted name of what is called: ``time.time``, ``asyncio.get_running_loop().time``."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Call):
             yield dotted(node.func), node
@@ -82,6 +82,8 @@ def calls(source: Source) -> Iterator[tuple[str, ast.Call]]:
 def dotted(node: ast.expr) -> str:
     if isinstance(node, ast.Attribute):
         return f"{dotted(node.value)}.{node.attr}"
+    if isinstance(node, ast.Call):
+        return f"{dotted(node.func)}()"
     return node.id if isinstance(node, ast.Name) else ""
 
 
@@ -111,8 +113,8 @@ def _source(path: Path) -> Source:
 
 
 @functools.cache
-def _parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+def _parsed(text: str, name: str) -> ast.Module:
+    return ast.parse(text, name)
 
 
 def _absolute(source: Source, node: ast.ImportFrom) -> str:

@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -254,3 +255,32 @@ def _reasoned(comment: str) -> bool:
 )
 def test_an_exception_without_a_reason_is_told_from_one_with(comment: str, *, good: bool) -> None:
     assert _reasoned(comment) is good
+
+
+# --- the rules themselves can fail --------------------------------------------------------------------------------
+
+
+def written(text: str, module: str = "keyfobd.core.sample") -> Source:
+    """A file that breaks rules, which is not there."""
+    return Source(ROOT / "daemon" / Path(*module.split(".")).with_suffix(".py"), module, text)
+
+
+@pytest.mark.parametrize(
+    "line", ["time.time()", "time.monotonic()", "datetime.now(UTC)", "loop.time()", "asyncio.get_running_loop().time()"]
+)
+def test_each_way_of_reading_a_clock_is_known(line: str) -> None:
+    ((name, _),) = [found for found in calls(written(line)) if found[0].endswith(("time", "now", "monotonic"))]
+    assert CLOCKS.search(name)
+
+
+def test_every_form_of_an_import_is_seen() -> None:
+    text = "import a.b\nfrom c import d\nfrom . import e\nfrom ..adapters import seal\ndef f():\n    from g import h\n"
+    assert {found.module for found in imports(written(text))} == {
+        "a.b", "c", "c.d", "keyfobd.core", "keyfobd.core.e", "keyfobd.adapters", "keyfobd.adapters.seal", "g", "g.h",
+    }  # fmt: skip
+
+
+def test_a_sleep_is_seen_and_a_turn_for_the_others_is_none() -> None:
+    assert _sleeps([written("async def wait():\n    await asyncio.sleep(1)\n    await asyncio.sleep(0)\n")]) == [
+        "daemon/keyfobd/core/sample.py wait"
+    ]
