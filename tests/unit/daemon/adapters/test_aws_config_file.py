@@ -73,3 +73,18 @@ def test_a_file_that_cannot_be_opened_is_a_problem(tmp_path: Path) -> None:
     file = AwsConfigFile(tmp_path)
     assert not file.refresh()
     assert file.problem is not None
+
+
+def test_a_file_in_a_place_that_cannot_be_entered_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    file = AwsConfigFile(tmp_path / "file" / "config")
+    assert not file.refresh()
+    assert file.problem is not None
+
+
+def test_a_problem_is_logged_once(file: AwsConfigFile, caplog: pytest.LogCaptureFixture) -> None:
+    file.refresh()
+    file.path.unlink()
+    file.refresh()
+    file.refresh()
+    assert len(caplog.records) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfob import wire
-from keyfobd.adapters.instance import Instance
+from keyfobd.adapters.instance import Instance, _refusal
 from keyfobd.core.errors import StartProblem
 
 if TYPE_CHECKING:
@@ -62,3 +63,9 @@ def test_clients_find_the_daemon_by_its_file_until_it_is_withdrawn(tmp_path: Pat
 def test_a_folder_without_a_place_for_the_lock_is_a_start_problem(tmp_path: Path) -> None:
     with pytest.raises(StartProblem, match=r"daemon\.lock cannot be opened"):
         Instance(tmp_path / "missing")
+
+
+def test_a_folder_whose_disk_knows_no_locks_is_said(tmp_path: Path) -> None:
+    refusal = _refusal(tmp_path / "daemon.lock", OSError(errno.ENOLCK, "No locks available"), "")
+    assert "No locks available" in refusal.message
+    assert "XDG_STATE_HOME" in refusal.hint

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfobd.adapters.sockets import ControlSocket, endpoint_listener, lowest_ephemeral_port
+from keyfobd.adapters.sockets import ControlSocket, _refusal, endpoint_listener, lowest_ephemeral_port
 from keyfobd.core.errors import StartProblem
 
 if TYPE_CHECKING:
@@ -101,3 +101,8 @@ def free_port(not_this: int) -> int:
         port = int(probe.getsockname()[1])
     assert port != not_this
     return port
+
+
+def test_a_port_that_may_not_be_opened_is_said_with_the_reason() -> None:
+    refusal = _refusal(80, PermissionError(13, "Permission denied"))
+    assert "Permission denied" in refusal.message

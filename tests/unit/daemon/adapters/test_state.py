@@ -95,3 +95,13 @@ def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_a_storage_problem(tmp_path: Path) -> None:
     with pytest.raises(StorageProblem, match=r"state\.json"):
         StateFile(tmp_path / "missing").store(State(5393))
+
+
+def test_a_file_that_cannot_be_read_is_said_and_not_taken_for_broken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = StateFile(tmp_path)
+    file.path.mkdir()
+    assert file.load() == State()
+    assert "cannot be read" in caplog.text
+    assert file.path.is_dir()

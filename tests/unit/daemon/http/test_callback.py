@@ -154,3 +154,16 @@ def test_two_hosts_are_wrong_even_if_both_are_ours() -> None:
 
 def test_an_error_beside_a_code_is_a_refusal() -> None:
     assert judge("GET", RIGHT + "&error=server_error", (HOST,), HOST, "the-state") == Refused("server_error")
+
+
+async def test_closing_ends_the_wait(callback: Callback) -> None:
+    waiting = asyncio.create_task(callback.wait("the-state"))
+    await asyncio.sleep(0)
+    await callback.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_to_wait_before_opening_is_a_bug() -> None:
+    with pytest.raises(RuntimeError):
+        await Callback().wait("the-state")

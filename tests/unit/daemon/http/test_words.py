@@ -12,7 +12,7 @@ import pytest
 
 from keyfob import aws_config, wire
 from keyfobd.adapters.settings import SessionSettings
-from keyfobd.core.errors import NotPermitted, SignInNeeded, UnknownTarget, Unreachable, UsageError
+from keyfobd.core.errors import AmbiguousTarget, NotPermitted, SignInNeeded, UnknownTarget, Unreachable, UsageError
 from keyfobd.core.model import EndpointToken, Process, Role
 from keyfobd.directory import Directory
 from keyfobd.exec_tokens import ExecTokens
@@ -276,13 +276,23 @@ async def test_a_name_that_nobody_can_know_yet_is_a_reason_to_sign_in() -> None:
 
 
 async def test_right_after_a_sign_in_names_are_waited_for() -> None:
-    made = await stage()
-    entry = (await made.inside.sessions.catalogue("dev"))[0]
-    again = await stage()
-    answer = await again.ask(wire.ENV, target=f"{entry.roles[0]}@{entry.account.name}")
-    assert answer["account_name"] == entry.account.name
+    made = await stage(signed_in=False)
+    listing = made.inside.center.hold("accounts")
+    assert (await made.login(session="dev", flow="device"))[-1]["event"] == "done"
+    name = made.inside.center.directory[ADMIN.account_id][0].name
+    asking = asyncio.create_task(made.ask(wire.ENV, target=f"Admin@{name}"))
+    await asyncio.sleep(0)
+    assert not asking.done()
+    listing.set()
+    assert (await asking)["account_name"] == name
     await made.close()
-    await again.close()
+
+
+async def test_two_roles_that_fit_are_not_one_that_is_not_listed() -> None:
+    made = await stage()
+    with pytest.raises(AmbiguousTarget):
+        await made.ask(wire.ENV, target="Admin", partial=True)
+    await made.close()
 
 
 async def test_a_name_that_is_not_listed_is_unknown_though_another_session_was_never_signed_in_to() -> None:
@@ -351,6 +361,21 @@ async def test_list_shows_what_it_can_and_says_what_it_cannot() -> None:
     assert "keyfob login lab" in answer["notes"][0]
     with pytest.raises(SignInNeeded):
         await made.ask(wire.LIST, session="lab")
+    await made.close()
+
+
+async def test_one_session_can_be_listed_alone() -> None:
+    made = await stage()
+    answer = await made.ask(wire.LIST, session="dev", refresh=True)
+    assert answer["notes"] == []
+    assert answer["accounts"]
+    await made.close()
+
+
+async def test_where_nothing_can_be_listed_it_is_an_error() -> None:
+    made = await stage(signed_in=False)
+    with pytest.raises(SignInNeeded):
+        await made.ask(wire.LIST)
     await made.close()
 
 
