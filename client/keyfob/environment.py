@@ -99,8 +99,8 @@ def for_endpoint(
     return Change(changes, (*COMPETITORS, TOKEN, TOKEN_FILE))
 
 
-def for_keys(answer: wire.RoleAnswer, credentials: Mapping[str, str], *, region: str) -> Change:
-    """Plain temporary keys, for places that cannot reach the daemon. ``credentials`` as credential_process has them."""
+def for_keys(answer: wire.RoleAnswer, credentials: wire.CredentialProcessAnswer, *, region: str) -> Change:
+    """Plain temporary keys, for places that cannot reach the daemon."""
     changes = {
         "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],

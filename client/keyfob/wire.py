@@ -17,7 +17,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Literal, TypedDict
+    from typing import Any, Literal, NotRequired, TypedDict
 
 PROTOCOL = 1
 """Rises when a request or an answer changes its meaning. The daemon accepts this number and the one before."""
@@ -174,6 +174,16 @@ if TYPE_CHECKING:
         keyfob_profile: str | None  # a profile of keyfob's own for exactly this role
         expires_at: str | None
         notes: list[str]  # said on stderr, a line each: "offline, but …"
+
+    class CredentialProcessAnswer(TypedDict):
+        """What ``credential_process`` wants, to the letter: the client prints it as it comes."""
+
+        Version: Literal[1]
+        AccessKeyId: str
+        SecretAccessKey: str
+        SessionToken: str
+        Expiration: str
+        AccountId: NotRequired[str]
 
     class LoginRequest(TypedDict, total=False):
         session: str  # a session's name or a profile's; absent: the only one there is

@@ -98,7 +98,9 @@ def keys(found: Arguments) -> environment.Change:
     """Plain keys of the role that is meant. Raises ClientError."""
     answer: wire.EnvAnswer = _asked(found, wire.ENV)  # type: ignore[assignment]  # the contract of wire
     target = f"{answer['session']}/{answer['account_id']}/{answer['role_name']}"
-    credentials = role.answered(wire.CREDENTIAL_PROCESS, {"target": target}, start=False, may_ask=False)
+    credentials: wire.CredentialProcessAnswer = role.answered(  # type: ignore[assignment]  # the same
+        wire.CREDENTIAL_PROCESS, {"target": target}, start=False, may_ask=False
+    )
     role.say_notes([*answer["notes"], f"plain keys: they end at {credentials['Expiration']}, and nothing renews them."])
     return environment.for_keys(answer, credentials, region=found.get("--region"))
 

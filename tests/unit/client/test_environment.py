@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 from keyfob import aws_config, environment, wire
 from keyfob.environment import TOKEN, TOKEN_FILE, URL, Change
 from support.fake_daemon import CREDENTIALS, ENV
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ANSWER = cast("wire.EnvAnswer", ENV)
 
@@ -75,7 +72,7 @@ def test_what_is_set_instead_of_default_is_not_unset() -> None:
 
 
 def test_plain_keys_come_with_their_end_and_without_the_endpoint() -> None:
-    change = environment.for_keys(ANSWER, cast("Mapping[str, str]", CREDENTIALS), region="eu-west-1")
+    change = environment.for_keys(ANSWER, cast("wire.CredentialProcessAnswer", CREDENTIALS), region="eu-west-1")
     assert change.set == {
         "AWS_ACCESS_KEY_ID": "ASIAMADEUP",
         "AWS_SECRET_ACCESS_KEY": "made/up+secret",
