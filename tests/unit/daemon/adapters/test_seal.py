@@ -13,8 +13,10 @@ import pytest
 from fake_storage import FakeKeyring
 from fakes import FakeClock
 from keyfobd.adapters import sealed_file
+from keyfobd.adapters.folders import Folders
 from keyfobd.adapters.keys import KeyFile, KeyringKey, NoKeyring
-from keyfobd.adapters.seal import NAME, Seal
+from keyfobd.adapters.seal import NAME, Seal, standard_seal
+from keyfobd.adapters.settings import Settings
 from keyfobd.core.errors import StorageProblem
 from keyfobd.core.model import Origins, SealedSession, Session
 
@@ -112,8 +114,18 @@ async def test_a_new_key_is_made_once_and_kept(disk: Disk) -> None:
         lambda content: content[:-1] + bytes([content[-1] ^ 1]),
         lambda _: b"{}",
         lambda content: content.replace(b"schema 1", b"schema 0"),
+        lambda _: b"keyfob sealed sessions, schema 1\n" + bytes(64),
     ],
-    ids=["empty", "half a header", "header only", "truncated", "one bit", "something else", "another schema's header"],
+    ids=[
+        "empty",
+        "half a header",
+        "header only",
+        "truncated",
+        "one bit",
+        "something else",
+        "another schema's header",
+        "no key named",
+    ],
 )
 async def test_a_broken_file_is_kept_aside_and_the_daemon_goes_on(disk: Disk, harm: Harm) -> None:
     broken = harm(await stored(disk))
@@ -295,6 +307,17 @@ async def test_the_settings_can_rule_a_key_file_out(disk: Disk, setting: Setting
     with pytest.raises(StorageProblem, match="ruled out"):
         await seal.use_key_file()
     assert not disk.key_file.exists()
+
+
+async def test_the_settings_say_where_file_and_key_lie(tmp_path: Path) -> None:
+    folders = Folders(tmp_path, tmp_path, tmp_path, tmp_path)
+    settings = Settings(folders=folders, aws_config_file=tmp_path / "config", storage_kind="key-file")
+    for key_file in (None, tmp_path / "elsewhere"):
+        seal = standard_seal(replace(settings, key_file=key_file), FakeClock())
+        await seal.open()
+        await seal.store(STORED)
+        (tmp_path / NAME).unlink()
+    assert Disk(tmp_path).names() == ["elsewhere", "sessions.key"]
 
 
 # --- writing

@@ -188,6 +188,13 @@ def test_a_value_of_the_wrong_kind_is_one_mistake_in_this_file(folders: Folders,
     assert ";" not in message
 
 
+@pytest.mark.parametrize(
+    ("said", "means"), [("true", True), ("'true'", True), ("'1'", True), ("'0'", False), ("false", False)]
+)
+def test_yes_and_no_have_these_words(folders: Folders, said: str, means: bool) -> None:
+    assert written(folders, f"[session.dev]\nuse_device_code = {said}").session("dev").use_device_code is means
+
+
 def test_a_key_in_dotted_form_has_its_line_too(folders: Folders) -> None:
     assert "FILE, line 2: [endpoint] port" in mistakes(folders, "# dotted\nendpoint.port = 1\n")
 

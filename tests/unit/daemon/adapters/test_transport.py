@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from urllib3 import exceptions as http_errors
 
 from fakes import FakeClock
 from keyfobd.adapters.folders import Folders
 from keyfobd.adapters.line import Line
 from keyfobd.adapters.settings import Settings
 from keyfobd.adapters.transport import LONGEST_IDLE, Transport
+from keyfobd.adapters.transport_errors import explain
 from keyfobd.core.errors import Unreachable
 from support.scripted_server import sending, serving
 
@@ -86,6 +88,17 @@ def test_only_a_connection_that_is_still_the_exchange_s_own_is_cut(released: boo
     line.hang_up()
     assert connected.is_cut() is not released
     connected.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (http_errors.ConnectTimeoutError("no route"), "Could not connect to portal.test in time."),
+        (http_errors.DecodeError("gzip"), "Could not speak with portal.test (DecodeError)."),
+    ],
+)
+def test_what_no_loopback_server_can_play_is_told_as_well(error: http_errors.HTTPError, message: str) -> None:
+    assert explain(error, "portal.test").message == message
 
 
 async def test_a_body_may_not_take_longer_than_the_whole_deadline() -> None:
