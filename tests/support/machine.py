@@ -140,22 +140,19 @@ class Machine:
 
     def sign_in(self, *words: str) -> Ran:
         """``keyfob login``, with somebody who presses Allow on the page that it shows."""
-        with self.popen(
-            "keyfob",
-            "login",
-            "--no-browser",
-            *words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        ) as login:
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with self.popen("keyfob", "login", "--no-browser", *words, **pipes) as login:
             assert login.stderr is not None
             said = ""
-            for line in login.stderr:
-                said += line
-                if address := re.search(r"http://\S+", line):
-                    press(address[0])
-            out, _ = login.communicate(timeout=PATIENCE)
+            try:
+                for line in login.stderr:
+                    said += line
+                    if address := re.search(r"http://\S+", line):
+                        press(address[0])
+                out, _ = login.communicate(timeout=PATIENCE)
+            except BaseException:
+                login.kill()
+                raise
         return Ran(login.returncode, out, said)
 
     def daemon(self) -> wire.DaemonFile | None:
