@@ -124,6 +124,16 @@ def test_a_call_that_hangs_does_not_delay_the_end(stage: Machine) -> None:
         env.communicate(timeout=PATIENCE)
 
 
+def test_who_waits_for_a_sign_in_is_told_when_the_daemon_stops(stage: Machine) -> None:
+    stage.simulate()
+    with stage.popen("keyfob", "login", "--no-browser", stderr=subprocess.PIPE) as login:
+        assert login.stderr is not None
+        assert any("http://" in line for line in login.stderr)
+        assert stage.run("keyfob", "stop").status == 0
+        assert "cancelled" in login.communicate(timeout=PATIENCE)[1]
+        assert login.returncode == wire.EXIT_SIGN_IN_NEEDED
+
+
 # --- one at a time, and the next after it ---------------------------------------------------------------------------
 
 
