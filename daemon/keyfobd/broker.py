@@ -157,7 +157,8 @@ class Broker:
             self._failed(entry, error)
         except Exception as bug:  # one role's misfortune, not the daemon's
             self.unexpected += 1
-            log.exception("renewing %s failed unexpectedly", entry.role)
+            if entry.failure is None or entry.failure.error.code != InternalError.code:  # a lasting bug is said once
+                log.exception("renewing %s failed unexpectedly", entry.role)
             self._failed(
                 entry, InternalError(f"keyfob failed unexpectedly ({type(bug).__name__}).", "Run: keyfob status")
             )

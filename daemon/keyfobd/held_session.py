@@ -182,7 +182,8 @@ class HeldSession:
         except KeyfobError as error:
             self._failure = freshness.failed(error, self._failure, self._clock.now(), self._chance())
         except Exception:
-            log.exception("renewing the access token of %s failed unexpectedly", self.session.name)
+            if self._failure is None or self._failure.error.code != InternalError.code:  # a lasting bug is said once
+                log.exception("renewing the access token of %s failed unexpectedly", self.session.name)
             bug = InternalError("keyfob failed unexpectedly at renewing the session.", "Run: keyfob status")
             self._failure = freshness.failed(bug, self._failure, self._clock.now(), self._chance())
         finally:
