@@ -287,9 +287,9 @@ class FakeIdentityCenter:
 
     def _fail_as_told(self, operation: str) -> None:
         if self._failures[operation]:
-            raise self._failures[operation].popleft()
+            raise self._failures[operation].popleft().with_traceback(None)
         if operation in self._broken:
-            raise self._broken[operation]
+            raise self._broken[operation].with_traceback(None)
 
     def _decide(self, *, allowed: bool) -> None:
         for device_code in self._device_codes:

@@ -121,7 +121,7 @@ class Broker:
     async def _first(self, entry: _Entry, now: Instant, wait: float | None) -> Held:
         entry.wanted_since = now
         if entry.failure is not None and not freshness.may_try(entry.failure, now, asked=True):
-            raise entry.failure.error
+            raise entry.failure.error.bare()
         await self._wait(self._renew(entry, Priority.ASKED), entry, wait)
         return self._valid(entry)
 
@@ -130,7 +130,7 @@ class Broker:
         if entry.held is not None and entry.held.credentials.remaining(self._clock.now()) > 0:
             return entry.held
         if entry.renewal is None and entry.failure is not None:
-            raise entry.failure.error
+            raise entry.failure.error.bare()
         raise NotYet("The credentials are being fetched.", "Ask again in a second.")
 
     async def _wait(self, renewal: asyncio.Task[None], entry: _Entry, wait: float | None) -> None:

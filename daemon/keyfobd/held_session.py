@@ -71,7 +71,7 @@ class HeldSession:
         self.record: SealedSession | None = None
         self.ended = False
         self.closing = False  # the person is signing out
-        self.trouble: Unreachable | None = None  # what keeps Identity Center from being reached, while it does
+        self.trouble: str | None = None  # what keeps Identity Center from being reached, while it does
         self._center = center
         self._clock = clock
         self._save = save
@@ -113,10 +113,10 @@ class HeldSession:
             answer = await operation(argument)
         except Busy as busy:
             self.limiter.throttled(started)
-            self.trouble = busy
+            self.trouble = busy.message
             raise
         except Unreachable as trouble:
-            self.trouble = trouble
+            self.trouble = trouble.message
             raise
         except KeyfobError:  # an answer, if not the one wished for
             self.trouble = None
@@ -157,12 +157,12 @@ class HeldSession:
             if old.refresh_token is None:
                 raise self.end("the access token cannot be renewed")
             if self._failure is not None and not freshness.may_try(self._failure, self._clock.now(), asked=True):
-                raise self._failure.error
+                raise self._failure.error.bare()
             await asyncio.wait({self._renew()})
         if self.tokens is None or self.ended:
             raise self.sign_in_needed()
         if self.tokens is old:
-            raise self._failure.error if self._failure is not None else self.sign_in_needed()
+            raise self._failure.error.bare() if self._failure is not None else self.sign_in_needed()
         return self.tokens
 
     def _renew(self) -> asyncio.Task[None]:

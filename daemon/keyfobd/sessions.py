@@ -335,8 +335,8 @@ class Sessions:
 
     @staticmethod
     def _detail(held: HeldSession, state: SessionState) -> str | None:
-        if state == "offline" and held.trouble is not None:
-            return held.trouble.message
+        if state == "offline":
+            return held.trouble
         return str(held.sign_in_needed()) if state == "sign-in-needed" else None
 
     async def close(self) -> None:

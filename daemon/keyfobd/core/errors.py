@@ -5,7 +5,7 @@ An expected failure is one of these, raised or held as a value; everything else 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from keyfob import wire
 
@@ -24,6 +24,12 @@ class KeyfobError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+    def bare(self) -> Self:
+        """Itself, without the frames it came through. An error that is kept, and raised at each request, would grow by
+        a frame each time, and keep alive whatever those frames hold, tokens among it."""
+        self.__context__ = self.__cause__ = None
+        return self.with_traceback(None)
 
 
 # --- what a person asked for -------------------------------------------------------------------------------------

@@ -139,5 +139,5 @@ def failed(error: KeyfobError, before: Failure | None, now: Instant, chance: flo
     roles do not come back together; a refusal is remembered for its whole minute."""
     count = before.count + 1 if before is not None else 1
     if not isinstance(error, Unreachable | InternalError):
-        return Failure(error, now, count, REFUSAL_MEMORY)
-    return Failure(error, now, count, chance * min(LONGEST_PAUSE, 2.0 ** min(count - 1, 6)))
+        return Failure(error.bare(), now, count, REFUSAL_MEMORY)
+    return Failure(error.bare(), now, count, chance * min(LONGEST_PAUSE, 2.0 ** min(count - 1, 6)))

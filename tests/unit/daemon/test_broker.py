@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import traceback
 
 import pytest
 from hypothesis import given, settings
@@ -281,6 +282,20 @@ async def test_a_failed_role_is_not_tried_again_within_two_seconds_however_many_
             await made.broker.credentials(ADMIN)
         await asyncio.sleep(0.1)
     assert fetches(made) <= 7  # once, and each two seconds after the first pause of one
+    await made.close()
+
+
+@pytest.mark.parametrize("error", [Unreachable("no route"), NotPermitted("no access"), ZeroDivisionError("boom")])
+async def test_an_error_that_is_met_again_and_again_does_not_grow(error: Exception) -> None:
+    made = await signed_in()
+    made.center.break_down("role_credentials", error)
+    frames = []
+    for _ in range(100):
+        with pytest.raises(KeyfobError) as caught:
+            await made.broker.credentials(ADMIN)
+        frames.append(len(traceback.extract_tb(caught.value.__traceback__)))
+        assert caught.value.__context__ is None
+    assert max(frames) < 10
     await made.close()
 
 
