@@ -7,9 +7,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -183,7 +185,18 @@ def fresh_environment(home: Path) -> dict[str, str]:
         "XDG_RUNTIME_DIR": str(runtime),
         "XDG_STATE_HOME": str(home / ".local" / "state"),
         "KEYFOB_STORAGE_KIND": "key-file",
+        "KEYFOB_ENDPOINT_PORT": str(free_port()),
     }
+
+
+def free_port() -> int:
+    """A port of its own for each machine: a daemon comes back to the one it had, which must not be another's meanwhile.
+    Below the range that the kernel takes ports from by itself."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(20000, 32000)))  # noqa: S311 - no secret
+            port: int = probe.getsockname()[1]
+            return port
 
 
 def end(process: subprocess.Popen[Any]) -> None:
