@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from keyfobd.core.errors import ConfigMismatch, ConfigProblem, KeyfobError, UnknownTarget
-from keyfobd.core.profiles import Known, known, problems_of, profiles_of_role
+from keyfobd.core.profiles import Known, known, problems_of, profiles_of_role, sessions_of
 from keyfobd.core.targets import resolve, session_named
 
 if TYPE_CHECKING:
@@ -65,14 +65,35 @@ class Directory:
     def __init__(self, file: ConfigFile, sessions: Sessions) -> None:
         self._file = file
         self._sessions = sessions
+        self._config = file.config  # the file's last one, but for one that lost every session
+        self._emptied: ConfigProblem | None = None
         self._known = known(file.config, {}, str(file.path))
 
     def refresh(self) -> None:
-        """Looks whether the file has changed. To be called at each request and each look: it costs one stat."""
-        if self._file.refresh():
-            self._known = self._anew()
-            self._sessions.configure(self._known.sessions)
-            log.debug("%s: %d sessions", self._file.path, len(self._known.sessions))
+        """Looks whether the file has changed. To be called at each request and each look: it costs one stat. A file
+        without any session, after one that had some, changes nothing but ``problem``: many programs write a file by
+        emptying it first, and a moment like that must not cost every session its credentials."""
+        if not self._file.refresh():
+            return
+        if self._known.sessions and not sessions_of(self._file.config):
+            self._keep()
+            return
+        self._config, self._emptied = self._file.config, None
+        self._known = self._anew()
+        self._sessions.configure(self._known.sessions)
+        log.debug("%s: %d sessions", self._file.path, len(self._known.sessions))
+
+    def _keep(self) -> None:
+        """Stay with the sessions there were."""
+        if self._emptied is None:
+            log.warning(
+                "%s no longer has any session that can be signed in to; what it said before stays in force",
+                self._file.path,
+            )
+        self._emptied = ConfigProblem(
+            f"{self._file.path} no longer has any session that can be signed in to.",
+            "What it said before stays in force. If that is how you want it, run: keyfob restart",
+        )
 
     def sessions(self) -> tuple[Session, ...]:
         """Every session there is."""
@@ -81,11 +102,16 @@ class Directory:
     @property
     def problem(self) -> str | None:
         """What is wrong with the file, for ``status``."""
-        if self._file.problem is not None:
-            return str(self._file.problem)
-        found = problems_of(self._known, self._file.config)
+        if (problem := self._file_problem) is not None:
+            return str(problem)
+        found = problems_of(self._known, self._config)
         more = f" And {len(found) - MOST_PROBLEMS} more." if len(found) > MOST_PROBLEMS else ""
         return " ".join(error.message for error in found[:MOST_PROBLEMS]) + more or None
+
+    @property
+    def _file_problem(self) -> ConfigProblem | None:
+        """What keeps the file as it is now from being in force."""
+        return self._file.problem or self._emptied
 
     def resolve(self, body: Mapping[str, Any]) -> Target:
         """The role that a request names. Raises UnknownTarget, AmbiguousTarget, UsageError, ConfigProblem, and
@@ -116,11 +142,11 @@ class Directory:
         """With the accounts as they are listed now."""
         names = [session.name for session in self._known.sessions]
         catalogues = {name: self._sessions.known_catalogue(name) for name in names}
-        return known(self._file.config, catalogues, str(self._file.path))
+        return known(self._config, catalogues, str(self._file.path))
 
     def _cause(self, body: Mapping[str, Any]) -> KeyfobError | None:
         """Why something that may well be there is not found: another file was meant, or ours cannot be read."""
-        return self._mismatch(body) or self._file.problem
+        return self._mismatch(body) or self._file_problem
 
     def _mismatch(self, body: Mapping[str, Any]) -> ConfigMismatch | None:
         theirs = body.get("config_file")

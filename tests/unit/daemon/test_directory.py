@@ -97,6 +97,50 @@ def test_sessions_are_told_when_the_file_changes_and_not_before(
     assert [session.name for session in directory.sessions()] == ["lab"]
 
 
+@pytest.mark.parametrize("emptied", ["", "[default]\nregion = eu-west-1\n", "[sso-session corp]\n"])
+def test_a_file_that_lost_every_session_ends_none_and_is_said_until_it_has_some_again(
+    directory: Directory, file: FakeFile, sessions: FakeSessions, emptied: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for content in (emptied, emptied + "\n"):
+        file.change(content)
+        directory.refresh()
+    assert sessions.configured == [("corp",)]
+    assert directory.resolve({"profile": "reader"}).role == READER
+    assert directory.problem is not None
+    assert f"{PATH} no longer has any session" in directory.problem
+    assert directory.problem.endswith("run: keyfob restart")
+    assert len(caplog.records) == 1
+    file.change(CONFIG)
+    directory.refresh()
+    assert sessions.configured == [("corp",), ("corp",)]
+    assert directory.problem is None
+
+
+def test_what_is_not_found_while_the_file_is_emptied_is_laid_to_that(directory: Directory, file: FakeFile) -> None:
+    file.change("")
+    directory.refresh()
+    with pytest.raises(ConfigProblem, match="no longer has any session"):
+        directory.resolve({"profile": "new"})
+
+
+def test_a_session_that_is_taken_out_while_others_stay_goes_at_once(
+    directory: Directory, file: FakeFile, sessions: FakeSessions
+) -> None:
+    lab = "[sso-session lab]\nsso_start_url = https://d-9.awsapps.com/start\nsso_region = eu-west-1\n"
+    for content in (CONFIG + lab, lab):
+        file.change(content)
+        directory.refresh()
+    assert sessions.configured == [("corp",), ("corp", "lab"), ("lab",)]
+    assert directory.problem is None
+
+
+def test_a_first_file_without_sessions_is_no_problem(sessions: FakeSessions) -> None:
+    directory = Directory(FakeFile(""), sessions)
+    directory.refresh()
+    assert sessions.configured == [()]
+    assert directory.problem is None
+
+
 def test_a_profile_that_was_typed_gives_its_name_and_region(directory: Directory) -> None:
     found = directory.resolve({"profile": "reader"})
     assert (found.role, found.profile, found.region) == (READER, "reader", "eu-central-1")
