@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
-from keyfobd.core.errors import AmbiguousTarget, KeyfobError, UnknownTarget, UsageError
+from keyfobd.core.errors import AmbiguousTarget, KeyfobError, NotYet, UnknownTarget, UsageError
 from keyfobd.core.model import endpoint_path
 from keyfobd.core.times import rfc3339
 from keyfobd.http import statuses
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0
 """Seconds that a person's command waits for credentials; a tool's request has the endpoint's deadline instead."""
+LISTING_PATIENCE = 25.0
+"""Seconds that a person's command waits for accounts to be listed, all sessions together. With ``PATIENCE`` it stays
+below the minute that the client waits for an answer; at five calls a second it is enough for some hundred accounts."""
 
 
 class RoleWords:
@@ -53,31 +57,39 @@ class RoleWords:
     async def _meant(self, asked: Asked) -> Target:
         """The role that the words name. Accounts have names only once they were listed: right after a sign-in that is
         waited for, and before the first one a name is no mistake but a reason to sign in."""
+        resolve = self._house.directory.resolve
         try:
-            return self._house.directory.resolve(asked.body)
+            return resolve(asked.body)
         except AmbiguousTarget:
             raise
         except UnknownTarget:
-            if not await self._listed_now():
-                raise
-            return self._house.directory.resolve(asked.body)
+            trouble = await self._trouble_with_listing()
+        try:
+            return resolve(asked.body)
+        except AmbiguousTarget:
+            raise
+        except UnknownTarget as unknown:
+            raise trouble or unknown from None
 
-    async def _listed_now(self) -> bool:
-        """Lists what was never listed; whether that brought anything. Raises what keeps the very first listing from
-        being made."""
+    async def _trouble_with_listing(self) -> KeyfobError | None:
+        """Lists what was never listed. What is still being listed, or keeps the very first listing from being made,
+        says more of a name that is not found than that it is unknown."""
         house = self._house
         unlisted = [name for name in house.session_names() if not house.sessions.known_catalogue(name)]
-        listed = [await self._try_to_list(name) for name in unlisted]
-        failures = [failure for failure in listed if failure is not None]
-        if failures and len(failures) == len(house.session_names()):
-            raise failures[0]
-        return len(failures) < len(unlisted)
+        tried = await asyncio.gather(*(self._try_to_list(name) for name in unlisted))
+        failures = [failure for failure in tried if failure is not None]
+        nothing_listed = len(failures) == len(house.session_names())
+        late = [failure for failure in failures if isinstance(failure, NotYet)]
+        return next(iter(late or (failures if nothing_listed else [])), None)
 
     async def _try_to_list(self, name: str) -> KeyfobError | None:
         try:
-            await self._house.sessions.catalogue(name)
+            async with asyncio.timeout(LISTING_PATIENCE):  # the listing itself goes on
+                await self._house.sessions.catalogue(name)
         except KeyfobError as error:
             return error
+        except TimeoutError:
+            return NotYet(f"The accounts of {name} are still being listed.", "To wait for them, run: keyfob list")
         return None
 
     async def _fetched(self, target: Target, asked: Asked) -> Held | None:

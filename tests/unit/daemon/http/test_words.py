@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keyfob import aws_config, wire
+from keyfob import ask, aws_config, wire
 from keyfobd.adapters.settings import SessionSettings
-from keyfobd.core.errors import AmbiguousTarget, NotPermitted, SignInNeeded, UnknownTarget, Unreachable, UsageError
+from keyfobd.core.errors import (
+    AmbiguousTarget,
+    NotPermitted,
+    NotYet,
+    SignInNeeded,
+    UnknownTarget,
+    Unreachable,
+    UsageError,
+)
 from keyfobd.core.model import EndpointToken, Process, Role
 from keyfobd.directory import Directory
 from keyfobd.exec_tokens import ExecTokens
 from keyfobd.http.control import Asked
 from keyfobd.http.house import Facts, House
+from keyfobd.http.role_words import PATIENCE
 from keyfobd.http.words import words
 from support.sessions import ADMIN, DEV, MemoryStore, house, until
 
@@ -285,6 +294,23 @@ async def test_right_after_a_sign_in_names_are_waited_for() -> None:
     assert not asking.done()
     listing.set()
     assert (await asking)["account_name"] == name
+    await made.close()
+
+
+async def test_a_long_listing_is_not_waited_for_without_end_and_goes_on() -> None:
+    made = await stage(signed_in=False)
+    listing = made.inside.center.hold("accounts")
+    await made.login(session="dev", flow="device")
+    name = made.inside.center.directory[ADMIN.account_id][0].name
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(NotYet, match="The accounts of dev are still being listed") as late:
+        await made.ask(wire.ENV, target=f"Admin@{name}")
+    waited = asyncio.get_running_loop().time() - before
+    assert waited + PATIENCE < ask.PATIENCE  # or the client would take the daemon for hung
+    assert late.value.hint.endswith("run: keyfob list")
+    listing.set()
+    assert (await made.ask(wire.ENV, target=f"Admin@{name}"))["account_name"] == name
+    assert [call.operation for call in made.inside.center.calls].count("accounts") == 1
     await made.close()
 
 
