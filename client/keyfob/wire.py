@@ -277,6 +277,9 @@ if TYPE_CHECKING:
     class StorageRequest(TypedDict):
         kind: Literal["key-file"]
 
+    class StatusRequest(TypedDict, total=False):
+        check: bool  # asked at each prompt of a shell: nothing is tried that could take time or bring up a dialog
+
     class StatusAnswer(TypedDict):
         daemon: DaemonStatus
         sessions: list[SessionStatus]

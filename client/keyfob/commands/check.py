@@ -16,7 +16,8 @@ OPTIONS = (Option("--check", "", "no output, the exit status alone"), Option("--
 def run(argv: Sequence[str]) -> int:
     """0 ready, 3 sign-in needed, 5 offline with nothing valid, 1 what else a person must mend. Raises ClientError."""
     found = arguments.parse("status", argv, OPTIONS, words=1)
-    return verdict(ask.ask(wire.STATUS, {}), found.words[0] if found.words else found.get("--sso-session"))
+    request: wire.StatusRequest = {"check": True}
+    return verdict(ask.ask(wire.STATUS, request), found.words[0] if found.words else found.get("--sso-session"))
 
 
 def verdict(status: wire.Answer, name: str) -> int:

@@ -27,8 +27,9 @@ class DaemonWords:
         self._house = house
         self._unlocking: asyncio.Future[None] | None = None
 
-    async def status(self, _asked: Asked) -> Mapping[str, Any]:
-        await self._unlocked()
+    async def status(self, asked: Asked) -> Mapping[str, Any]:
+        if asked.body.get("check") is not True:
+            await self._unlocked()
         house = self._house
         names = {name: house.sessions.known_catalogue(name) for name in house.session_names()}
         answer: wire.StatusAnswer = {
@@ -42,8 +43,8 @@ class DaemonWords:
         return answer
 
     async def _unlocked(self) -> None:
-        """A person who looks has perhaps unlocked the keyring; the daemon does not try by itself, since each try can
-        bring up a prompt."""
+        """A person who looks has perhaps unlocked the keyring; the daemon does not try by itself, nor for a shell's
+        prompt (``--check``), since each try can bring up a dialog."""
         if self._house.storage.storage["kind"] != "locked":
             return
         if self._unlocking is None or self._unlocking.done():

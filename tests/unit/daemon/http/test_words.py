@@ -446,6 +446,16 @@ async def test_a_look_at_a_locked_keyring_tries_it_again_but_does_not_wait_for_e
     await made.close()
 
 
+async def test_a_check_for_a_prompt_never_tries_a_locked_keyring_and_waits_for_nothing() -> None:
+    made = await stage(signed_in=False)
+    made.storage.storage = {"kind": "locked", "detail": "the keyring did not answer"}
+    before = asyncio.get_running_loop().time()
+    assert (await made.ask(wire.STATUS, check=True))["storage"]["kind"] == "locked"
+    assert made.calls == []
+    assert asyncio.get_running_loop().time() == before
+    await made.close()
+
+
 async def test_a_key_file_is_used_when_the_person_says_so() -> None:
     made = await stage(signed_in=False)
     assert await made.ask(wire.STORAGE, kind="key-file") == {"kind": "key-file", "detail": None}
