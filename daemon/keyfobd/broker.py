@@ -196,10 +196,11 @@ class Broker:
     def look(self) -> float:
         """Start the renewals that are due; seconds until it wants to be called again, at most 15."""
         now = self._clock.now()
+        self._entries = {role: entry for role, entry in self._entries.items() if not _is_forgotten(entry, now)}
         return min([LONGEST_LOOK, *(self._look_at(entry, now) for entry in self._entries.values())])
 
     def _look_at(self, entry: _Entry, now: Instant) -> float:
-        if entry.renewal is not None or not self._wanted_ahead(entry, now):
+        if entry.renewal is not None or _is_hopeless(entry) or not _is_in_use(entry, now):
             return LONGEST_LOOK
         credentials = entry.credentials
         if credentials is None or credentials.remaining(now) <= 0:
@@ -210,18 +211,6 @@ class Broker:
             return wait
         self._renew(entry, Priority.RENEWAL)
         return LONGEST_LOOK
-
-    @staticmethod
-    def _wanted_ahead(entry: _Entry, now: Instant) -> bool:
-        """Whether somebody still uses it: asked for since the credentials before these were fetched (since these, when
-        they are the first), or in vain a while ago. A tool that resolves 900 profiles once causes no renewals."""
-        if isinstance(entry.failure and entry.failure.error, NotPermitted | SignInNeeded):
-            return False
-        if entry.wanted_since is not None:
-            return elapsed(entry.wanted_since, now) < MEMORY_OF_USE
-        if entry.held is None or entry.asked is None:
-            return False
-        return entry.asked.boot > (entry.before or entry.held.credentials.fetched).boot
 
     async def changed(self) -> None:
         """Return when a renewal has ended since the last call, so that the next look can be planned."""
@@ -236,16 +225,27 @@ class Broker:
             if entry.held is None:
                 self._renew(entry, Priority.RENEWAL)
 
-    def session_ready(self, name: str) -> None:
-        """Somebody has signed in: forget what failed for want of it, and fetch what was asked for in vain."""
+    def session_resumed(self, name: str) -> None:
+        """The session is there (again), the same as before: forget what failed for want of it."""
         for entry in self._of_session(name):
             entry.failure = None
+        self._changed.set()
+
+    def session_begun(self, name: str) -> None:
+        """Somebody has signed in, who need not be the one from before: what is held goes, and what is in use is fetched
+        anew at once."""
+        now = self._clock.now()
+        in_use = [entry for entry in self._of_session(name) if _is_in_use(entry, now)]
+        self.drop_session(name)
+        for entry in in_use:
+            self._entries[entry.role] = _Entry(entry.role, asked=entry.asked, wanted_since=now)
         self._changed.set()
 
     def drop_session(self, name: str) -> None:
         """The person wants out: nothing of that session is served any more, and what is on its way is not taken."""
         for entry in self._of_session(name):
             del self._entries[entry.role]
+            entry.held = None  # somebody may be waiting with this entry in hand
             if entry.renewal is not None:
                 entry.renewal.cancel()
 
@@ -268,6 +268,29 @@ class Broker:
             self._entries.values(), key=lambda e: e.asked.wall if e.asked is not None else 0.0, reverse=True
         )
         return [_view(entry, now) for entry in entries]
+
+
+def _is_hopeless(entry: _Entry) -> bool:
+    """Whether a person must do something first."""
+    return entry.failure is not None and isinstance(entry.failure.error, NotPermitted | SignInNeeded)
+
+
+def _is_in_use(entry: _Entry, now: Instant) -> bool:
+    """Whether it is worth having before somebody asks: it was asked for since the credentials before these were fetched
+    (since these, when they are the first), or in vain a while ago. A tool that resolves 900 profiles once causes no
+    renewals."""
+    if entry.wanted_since is not None:
+        return elapsed(entry.wanted_since, now) < MEMORY_OF_USE
+    if entry.held is None or entry.asked is None:
+        return False
+    return entry.asked.boot > (entry.before or entry.held.credentials.fetched).boot
+
+
+def _is_forgotten(entry: _Entry, now: Instant) -> bool:
+    """Whether nothing is held or under way, and nobody has asked for a while: secrets that have expired go too."""
+    if entry.renewal is not None or (entry.held is not None and entry.held.credentials.remaining(now) > 0):
+        return False
+    return all(at is None or elapsed(at, now) >= MEMORY_OF_USE for at in (entry.asked, entry.wanted_since))
 
 
 def rendered(credentials: RoleCredentials) -> bytes:

@@ -17,6 +17,7 @@ from keyfobd.core.errors import (
     GrantRefused,
     InternalError,
     KeyfobError,
+    NotYet,
     OriginsChanged,
     RegistrationGone,
     SignInNeeded,
@@ -71,6 +72,7 @@ class HeldSession:
         self.record: SealedSession | None = None
         self.ended = False
         self.closing = False  # the person is signing out
+        self.elsewhere: OriginsChanged | None = None  # the tokens are from other endpoints
         self.trouble: str | None = None  # what keeps Identity Center from being reached, while it does
         self._center = center
         self._clock = clock
@@ -79,6 +81,7 @@ class HeldSession:
         self._early = 0.1 * chance()
         self._failure: Failure | None = None
         self._renewal: asyncio.Task[None] | None = None
+        self._closed = False
         self._ahead: asyncio.Task[None] | None = None
         self._began = asyncio.Event()  # replaced at each sign-in: wakes those who wait for a token to settle
 
@@ -95,15 +98,24 @@ class HeldSession:
         try:
             return await self.limited(urgency, operation, tokens.access_token)
         except TokenRejected:
-            tokens = await self._renewed_after(tokens)
+            if tokens.refresh_token is not None or self.tokens is not tokens:
+                tokens = await self._renewed_after(tokens)
         for pause in SETTLING:
             await self._let_settle(pause)
-            tokens = self.tokens or tokens
+            tokens = self._current()
             try:
                 return await self.limited(urgency, operation, tokens.access_token)
             except TokenRejected:
                 continue
-        raise self.end("the renewed access token is refused")
+        if self._current() is not tokens:
+            raise NotYet("The session was renewed this very moment.", "Ask again in a second.")
+        raise self.end("the access token is refused")
+
+    def _current(self) -> Tokens:
+        """The tokens that are held now. Raises ``SignInNeeded``: whoever signs out meanwhile ends no session."""
+        if self.tokens is None or self.ended or self.closing:
+            raise self.sign_in_needed()
+        return self.tokens
 
     async def limited(self, urgency: Urgency, operation: Callable[[str], Awaitable[T]], argument: str = "") -> T:
         """Make one call when it is its turn, and note whether Identity Center can be reached."""
@@ -134,16 +146,14 @@ class HeldSession:
 
     async def access_token(self) -> Tokens:
         """The access token, valid now. Raises ``SignInNeeded``, ``OriginsChanged`` or why it cannot be renewed."""
-        tokens = self.tokens
-        if tokens is None or self.ended or self.closing:
-            raise self.sign_in_needed()
+        tokens = self._current()
         await self._check_origins()
         decision = freshness.decide(tokens, self._early, self._failure, self._clock.now())
         match decision:
             case Serve(token):
                 return token
             case ServeAndRenew(token) | RenewThenServe(token):
-                if token.refresh_token is not None:
+                if token.refresh_token is not None and not self._closed:
                     self._renew()
                 return token
             case RenewFirst():
@@ -166,6 +176,8 @@ class HeldSession:
         return self.tokens
 
     def _renew(self) -> asyncio.Task[None]:
+        if self._closed:  # nobody would keep what it yields
+            raise NotYet("keyfobd is stopping.", "Run: keyfob start")
         if self._renewal is None:
             self._renewal = asyncio.create_task(self._renewal_of(self.tokens), name=f"renew {self.session.name}")
         return self._renewal
@@ -199,12 +211,15 @@ class HeldSession:
 
     async def _check_origins(self) -> None:
         """Tokens go where they came from, and nowhere else."""
-        if self.record is not None and self.record.origins != await self._center.origins(self.session.region):
-            raise OriginsChanged(
+        here = await self._center.origins(self.session.region)
+        self.elsewhere = None
+        if self.record is not None and self.record.origins != here:
+            self.elsewhere = OriginsChanged(
                 f"The session {self.session.name} was signed in at other endpoints than the ones configured now; "
                 "nothing is sent there.",
                 f"Set the endpoints back, or run: keyfob login {self.session.name} --force",
             )
+            raise self.elsewhere
 
     # --- beginning and ending -----------------------------------------------------------------------------------------
 
@@ -213,6 +228,7 @@ class HeldSession:
         registrations = (registration, *(r for r in self.registrations() if r.flow != registration.flow))
         catalogue = self.record.catalogue if self.record is not None else ()
         self.ended = False
+        self.elsewhere = None
         self._began.set()
         self._began = asyncio.Event()
         await self._hold(
@@ -266,13 +282,23 @@ class HeldSession:
     def look(self) -> float:
         """Renew the access token if that is due; seconds until it wants to be looked at again."""
         tokens = self.tokens
-        if tokens is None or tokens.refresh_token is None or self.ended or self.closing or self._renewal is not None:
+        if tokens is None or self.ended or self.closing or self._closed or self._renewal is not None:
             return LONGEST_LOOK
+        if tokens.refresh_token is None:
+            return self._look_at_end(tokens)
         wait = freshness.seconds_until_due(tokens, self._early, self._failure, self._clock.now())
         if wait > 0:
             return wait
         self._ahead = asyncio.create_task(self._renew_ahead(), name=f"renew {self.session.name} ahead")
         return LONGEST_LOOK
+
+    def _look_at_end(self, tokens: Tokens) -> float:
+        """What cannot be renewed is over with its time, and not only when somebody asks."""
+        remaining = tokens.remaining(self._clock.now())
+        if remaining <= 0:
+            self.end("the access token cannot be renewed")
+            return LONGEST_LOOK
+        return remaining
 
     async def _renew_ahead(self) -> None:
         try:
@@ -280,11 +306,13 @@ class HeldSession:
         except KeyfobError as error:
             self._failure = freshness.failed(error, self._failure, self._clock.now(), self._chance())
             return
-        await asyncio.wait({self._renew()})
+        if not self._closed:
+            await asyncio.wait({self._renew()})
 
     async def close(self) -> None:
         """Cancel what is in flight; but a renewal first has a moment to end, since with its answer a rotated refresh
-        token would be lost, and the sign-in with it."""
+        token would be lost, and the sign-in with it. None begins from here on."""
+        self._closed = True
         if self._renewal is not None:
             await asyncio.wait({self._renewal}, timeout=CLOSING)
         tasks = [task for task in (self._ahead, self._renewal) if task is not None]

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+Identity = tuple[str, str, str, tuple[str, ...]]
+
 SessionState = Literal["signed-out", "signing-in", "signed-in", "offline", "sign-in-needed", "locked"]
 Needs = Literal["login", "unlock", "network", "configure"]
 
@@ -78,7 +80,8 @@ class SessionView:
 class Listener(Protocol):
     """Who wants to know of beginnings and ends (the broker)."""
 
-    def session_ready(self, name: str) -> None: ...
+    def session_resumed(self, name: str) -> None: ...
+    def session_begun(self, name: str) -> None: ...
     def drop_session(self, name: str) -> None: ...
 
 
@@ -90,11 +93,12 @@ class Sessions:
         self._store = store
         self._clock = clock
         self._rules = rules
-        self._held: dict[str, HeldSession] = {}
+        self._held: dict[str, HeldSession] = {}  # those in ~/.aws/config now, by name
+        self._known: dict[Identity, HeldSession] = {}  # and those that were there before: a renewal of theirs may end
         self._records: dict[str, SealedSession] = {}  # as last read or made, by key; some belong to nothing configured
         self._limiters: dict[tuple[str, str], Limiter] = {}
-        self._sign_ins: dict[str, SignIn] = {}
-        self._listings: dict[str, asyncio.Task[tuple[CatalogueEntry, ...]]] = {}
+        self._sign_ins: dict[HeldSession, SignIn] = {}
+        self._listings: dict[HeldSession, asyncio.Task[tuple[CatalogueEntry, ...]]] = {}
         self._opened = asyncio.Event()
         self.listener: Listener | None = None  # set once by the composition root
 
@@ -114,28 +118,31 @@ class Sessions:
     def _take(self, records: Iterable[SealedSession]) -> None:
         for record in records:
             self._records.setdefault(record.key, record)
-        for held in self._held.values():
+        for held in self._known.values():
             self._resume(held)
 
     def _resume(self, held: HeldSession) -> None:
         if held.record is None:
             held.record = next((r for r in self._records.values() if r.session.identity == held.session.identity), None)
             if held.tokens is not None and self.listener is not None:
-                self.listener.session_ready(held.session.name)
+                self.listener.session_resumed(held.session.name)
 
     def configure(self, sessions: Iterable[Session]) -> None:
         """These are the sessions of ``~/.aws/config`` now. What belonged to others is set aside, not used, not lost."""
-        wanted = {session.name: session for session in sessions}
-        for name, held in list(self._held.items()):
-            if name not in wanted or wanted[name].identity != held.session.identity:
-                del self._held[name]
-                if self.listener is not None:
-                    self.listener.drop_session(name)
-        for name, session in wanted.items():
-            if name not in self._held:
-                self._held[name] = self._new(session)
-                self._resume(self._held[name])
-            self._held[name].session = session
+        before = self._held
+        self._held = {session.name: self._holder(session) for session in sessions}
+        for name, held in before.items():
+            if self._held.get(name) is not held and self.listener is not None:
+                self.listener.drop_session(name)
+
+    def _holder(self, session: Session) -> HeldSession:
+        """One for each identity, for good: what is under way when the file changes must not be lost."""
+        held = self._known.get(session.identity)
+        if held is None:
+            held = self._known[session.identity] = self._new(session)
+            self._resume(held)
+        held.session = session
+        return held
 
     def _new(self, session: Session) -> HeldSession:
         limiter = self._limiters.setdefault(
@@ -145,7 +152,7 @@ class Sessions:
 
     async def _save(self) -> None:
         """Make what is held durable. Where that cannot be, memory goes on and ``status`` says so."""
-        for held in self._held.values():
+        for held in self._known.values():
             if held.record is not None:
                 self._records[held.record.key] = held.record
         try:
@@ -179,27 +186,28 @@ class Sessions:
         """Sign in, or join who is signing in: events until ``done`` or ``failed``. To be closed with ``aclosing``."""
         await self._opened.wait()
         held = self.named(name)
-        if self._state(held) in {"signed-in", "offline"} and not force and self._running(name) is None:
+        if self._state(held) in {"signed-in", "offline"} and not force and self._running(held) is None:
             yield self._done(held, already=True)
             return
-        sign_in = self._running(name) or await self._start(held, flow, force=force)
+        sign_in = self._running(held) or self._start(held, flow, force=force)
         async with aclosing(sign_in.listen()) as events:
             async for event in events:
                 yield event
 
-    def _running(self, name: str) -> SignIn | None:
-        sign_in = self._sign_ins.get(name)
+    def _running(self, held: HeldSession) -> SignIn | None:
+        sign_in = self._sign_ins.get(held)
         return sign_in if sign_in is not None and not sign_in.over else None
 
-    async def _start(self, held: HeldSession, flow: Flow, *, force: bool) -> SignIn:
+    def _start(self, held: HeldSession, flow: Flow, *, force: bool) -> SignIn:
         async def finish(tokens: Tokens, registration: Registration) -> LoginEvent:
             return await self._signed_in(held, tokens, registration)
 
-        means = self._rules.sign_in(held.session.name)
-        sign_in = SignIn(held, flow, self._center, self._clock, means, finish)
-        self._sign_ins[held.session.name] = sign_in  # before the first await: who comes now joins
-        if force:
+        async def leave() -> None:
             await self._leave_portal(held)
+
+        means = self._rules.sign_in(held.session.name)
+        sign_in = SignIn(held, flow, self._center, self._clock, means, finish, leave if force else None)
+        self._sign_ins[held] = sign_in
         sign_in.start()
         return sign_in
 
@@ -207,7 +215,7 @@ class Sessions:
         await held.begin(tokens, await self._center.origins(held.session.region), registration)
         log.info("signed in to %s", held.session.name)
         if self.listener is not None:
-            self.listener.session_ready(held.session.name)
+            self.listener.session_begun(held.session.name)
         self._list(held)
         return self._done(held, already=False)
 
@@ -233,7 +241,8 @@ class Sessions:
         """Sign out at Identity Center and forget tokens and role credentials; offline it forgets, and says so."""
         await self._opened.wait()
         held = self.named(name)
-        sign_in = self._sign_ins.pop(name, None)
+        self._check_lock(held)  # what cannot be seen cannot be forgotten: it would be back with the unlock
+        sign_in = self._sign_ins.pop(held, None)
         if sign_in is not None:
             await sign_in.close()
         if self.listener is not None:
@@ -283,12 +292,11 @@ class Sessions:
         return held.record.catalogue if held is not None and held.record is not None else ()
 
     def _list(self, held: HeldSession) -> asyncio.Task[tuple[CatalogueEntry, ...]]:
-        name = held.session.name
-        running = self._listings.get(name)
+        running = self._listings.get(held)
         if running is None or running.done():
-            running = asyncio.create_task(self._listing(held), name=f"list {name}")
+            running = asyncio.create_task(self._listing(held), name=f"list {held.session.name}")
             running.add_done_callback(_note_listing)
-            self._listings[name] = running
+            self._listings[held] = running
         return running
 
     async def _listing(self, held: HeldSession) -> tuple[CatalogueEntry, ...]:
@@ -319,15 +327,15 @@ class Sessions:
             token_expires_at=self._clock.now().wall + tokens.remaining(self._clock.now())
             if tokens is not None
             else None,
-            needs=_NEEDS[state],
+            needs="configure" if held.elsewhere is not None else _NEEDS[state],
             detail=self._detail(held, state),
             signed_in_at=held.record.signed_in_at if held.record is not None and tokens is not None else None,
         )
 
     def _state(self, held: HeldSession) -> SessionState:
-        if self._running(held.session.name) is not None and (held.tokens is None or held.ended):
+        if self._running(held) is not None and (held.tokens is None or held.ended):
             return "signing-in"
-        if held.ended:
+        if held.ended or held.elsewhere is not None:
             return "sign-in-needed"
         if held.tokens is None:
             return "locked" if self._store.storage["kind"] == "locked" else "signed-out"
@@ -337,17 +345,23 @@ class Sessions:
     def _detail(held: HeldSession, state: SessionState) -> str | None:
         if state == "offline":
             return held.trouble
+        if held.elsewhere is not None:
+            return str(held.elsewhere)
         return str(held.sign_in_needed()) if state == "sign-in-needed" else None
 
-    async def close(self) -> None:
-        """Cancel what is in flight: sign-ins, listings, renewals."""
-        for sign_in in self._sign_ins.values():
+    async def end_sign_ins(self) -> None:
+        """Tell those who wait for a sign-in that there will be none, and cancel it."""
+        for sign_in in tuple(self._sign_ins.values()):
             if not sign_in.over:
                 await sign_in.close()
+
+    async def close(self) -> None:
+        """Cancel what is in flight; a renewal has a moment to end, and none begins any more."""
+        await self.end_sign_ins()
         for listing in self._listings.values():
             listing.cancel()
         await asyncio.gather(*self._listings.values(), return_exceptions=True)
-        await asyncio.gather(*(held.close() for held in self._held.values()))
+        await asyncio.gather(*(held.close() for held in self._known.values()))
 
 
 _NEEDS: dict[SessionState, Needs | None] = {

@@ -117,7 +117,7 @@ class Means:
 
 
 class SignIn:
-    """Drives the state machines of ``core.authorization``; ``finish`` takes what they yield."""
+    """Drives the state machines of ``core.authorization``: first ``before``, then the sign-in, then ``finish``."""
 
     def __init__(
         self,
@@ -127,7 +127,9 @@ class SignIn:
         clock: Clock,
         means: Means,
         finish: Callable[[Tokens, Registration], Awaitable[LoginEvent]],
+        before: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
+        self._before = before
         self._held = held
         self._session = held.session
         self._flow = flow
@@ -162,6 +164,8 @@ class SignIn:
 
     async def _run(self) -> None:
         try:
+            if self._before is not None:
+                await self._before()
             tokens, registration = await self._with_registration()
             self._conversation.say(await self._finish(tokens, registration))
         except KeyfobError as error:

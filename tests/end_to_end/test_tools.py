@@ -121,5 +121,6 @@ def test_the_aws_cli_shows_what_to_do_once_when_a_sign_in_is_needed() -> None:
     assert len(endpoint.requests) == 3
     assert endpoint.statuses[-1] == 401
     (line,) = ran.err.strip().splitlines()
-    assert "Run: keyfob login work" in line
+    assert line.count("Sign-in needed: ") == 1
+    assert line.endswith('has ended. Run: keyfob login work"}')
     assert not ran.out

@@ -27,7 +27,7 @@ def health() -> QuietResponse:
 
 def error(error: KeyfobError) -> QuietResponse:
     """Why there are no credentials, and what to do about it."""
-    return QuietResponse(error.http_status, _body(error.code, str(error)), JSON)
+    return QuietResponse(error.http_status, _body(error.code, error.message, error.hint), JSON)
 
 
 def refusal(refusal: Refusal) -> QuietResponse:
@@ -46,9 +46,11 @@ def unparsed_refusal(refusal: Refusal) -> bytes:
 
 
 def _refusal_body(refusal: Refusal) -> bytes:
-    return _body(refusal.code, f"{refusal.message} {refusal.hint}")
+    return _body(refusal.code, refusal.message, refusal.hint)
 
 
-def _body(code: str, message: str) -> bytes:
-    """In the lower case of Go and Java, and the capitals of JS and Kotlin. botocore shows all of it to the person."""
-    return json.dumps({"code": code, "message": message, "Code": code, "Message": message}).encode("ascii")
+def _body(code: str, message: str, hint: str) -> bytes:
+    """In the capitals of JS and Kotlin, and the lower case of Java and Go, which takes the last of the two. botocore
+    shows the whole body to the person, so the sentence is in it once, and the capitals have what to do alone."""
+    said = {"Code": code, "Message": hint or message, "code": code, "message": f"{message} {hint}".strip()}
+    return json.dumps(said).encode("ascii")

@@ -90,8 +90,14 @@ async def test_what_keeps_a_role_from_being_served_is_told_with_the_way_out(
     assert status(answer) == expected
     assert headers(answer)["content-type"] == "application/json"
     assert headers(answer)["cache-control"] == "no-store"
-    text = str(trouble)
-    assert error(answer) == {"code": trouble.code, "message": text, "Code": trouble.code, "Message": text}
+    what_to_do = trouble.hint or trouble.message
+    assert error(answer) == {
+        "code": trouble.code,
+        "message": str(trouble),
+        "Code": trouble.code,
+        "Message": what_to_do,
+    }
+    assert list(error(answer))[-1] == "message"  # Go takes the last of what it reads without regard to case
 
 
 async def test_a_bug_met_by_one_request_is_that_ones_alone(running: Running, caplog: pytest.LogCaptureFixture) -> None:
