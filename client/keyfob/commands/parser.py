@@ -23,6 +23,12 @@ also commands (each has --help):
 TARGET is a profile, ROLE@ACCOUNT, ACCOUNT-ID/ROLE or SESSION/ACCOUNT-ID/ROLE.
 """
 
+_COMMANDS = (
+    *("login", "logout", "list", "env", "exec", "credential-process", "status", "start", "stop", "restart", "version"),
+    "token",
+)
+"""Every one, the hot ones too."""
+
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong as everything else of keyfob does: in one line."""
@@ -38,12 +44,26 @@ class _Parser(argparse.ArgumentParser):
 def run(argv: Sequence[str]) -> int:
     """Exit status of a command that is not hot. Raises ClientError."""
     parser = build()
+    _check_command(argv[0] if argv else "--help")
     options = parser.parse_args(list(argv))
     if options.run is None:
         parser.print_help()
         return Usage.exit_status
     command: Callable[[argparse.Namespace], int] = options.run
     return command(options)
+
+
+def _check_command(word: str) -> None:
+    """Raises Usage for what is no command: argparse would name those it knows, and it does not know the hot ones."""
+    if word in _COMMANDS or word in {"-h", "--help"}:
+        return
+    if word.startswith("-"):
+        raise Usage(f"{word} is no option of keyfob itself: options come after the command.", "See: keyfob --help")
+    import difflib  # noqa: PLC0415 - only for those who mistyped
+
+    near = difflib.get_close_matches(word, _COMMANDS, n=1, cutoff=0.6)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    raise Usage(f"There is no command {word!r}.{meant} There are: {', '.join(_COMMANDS)}.", "See: keyfob --help")
 
 
 def build() -> argparse.ArgumentParser:

@@ -14,14 +14,25 @@ from support.fake_daemon import FakeDaemon, Reply, answer, refusal, status
 if TYPE_CHECKING:
     from support.machine import Machine
 
+COMMANDS = (
+    *("login", "logout", "list", "env", "exec", "credential-process", "status", "start", "stop", "restart"),
+    *("token", "version"),
+)
+
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"]])
 def test_help_names_every_command(person: Machine, words: list[str]) -> None:
     ran = person.run("keyfob", *words)
     assert (ran.status, ran.err) == (0, "")
-    for command in ("login", "logout", "list", "env", "exec", "credential-process", "status", "start", "stop",
-                    "restart", "token", "version"):  # fmt: skip
+    for command in COMMANDS:
         assert f"\n    {command} " in ran.out or f"\n  {command} " in ran.out
+
+
+def test_a_word_that_is_no_command_is_told_every_command(person: Machine) -> None:
+    ran = person.run("keyfob", "frobnicate")
+    assert (ran.status, ran.out, ran.err.count("\n")) == (2, "", 1)
+    listed = ran.err.partition("There are: ")[2].partition(".")[0]
+    assert sorted(listed.split(", ")) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +55,13 @@ def test_without_a_command_there_is_help_and_a_failure(person: Machine) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["bogus"], "invalid choice: 'bogus'"),
+        (["bogus"], "There is no command 'bogus'. There are: login, "),
+        (["staus"], "There is no command 'staus'. Did you mean status? There are: login, "),
+        (["--no-start", "env"], "--no-start"),
         (["--bogus"], "--bogus"),
         (["start", "--bogus"], "unrecognized arguments: --bogus"),
         (["token"], "required"),
-        (["sso"], "invalid choice: 'sso'"),
+        (["sso"], "There is no command 'sso'. "),
         (["login", "--dev"], "--dev"),
     ],
 )
