@@ -61,7 +61,9 @@ class FakeSeal:
         return () if self._kind == self._wanted else await self.open()
 
     async def store(self, sessions: Mapping[str, SealedSession]) -> None:
-        self.memory = {session.key: session for session in sessions.values()}
+        before, self.memory = self.memory, {session.key: session for session in sessions.values()}
+        if self._kind == "memory" and not self._locked and any(key not in before for key in self.memory):
+            self._kind = self._wanted  # a sign-in, after the keyring was unlocked
         if self._kind in ("keyring", "key-file"):
             self._write()
 

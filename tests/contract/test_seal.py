@@ -186,6 +186,17 @@ async def test_without_a_keyring_there_is_memory_until_one_comes(lives: Lives) -
     assert await lives.begin().open() == (DEV,)
 
 
+async def test_a_sign_in_after_the_keyring_was_unlocked_is_sealed(lives: Lives) -> None:
+    life = lives.begin(locked=True)
+    await life.open()
+    await life.store(by_key(OTHER))
+    assert life.storage["kind"] == "memory"
+    lives.unlock()
+    await life.store(by_key(OTHER, DEV))
+    assert life.storage == {"kind": "keyring", "detail": None}
+    assert set(await lives.begin().open()) == {OTHER, DEV}
+
+
 async def test_a_second_try_after_success_finds_nothing_new(lives: Lives) -> None:
     life = lives.begin()
     await life.open()

@@ -2,7 +2,8 @@
 
 The rules (design §10): the key is in the keyring, or in a private file, or there is none and all is memory. A file
 whose key is not to be had is ``locked``: nothing is written over it and no new key is made until the key comes, and
-then the newer of file and memory wins, session by session. A broken file is put aside under a dated name. A later
+then the newer of file and memory wins, session by session. Where there is no file yet, a key for a first one is looked
+for again at each sign-in: its person is there to see a prompt. A broken file is put aside under a dated name. A later
 keyfob's file is left alone.
 """
 
@@ -62,6 +63,7 @@ class Seal:
         self._detail: str | None = None
         self._trouble: str | None = None  # why the last writing failed
         self._key: bytes | None = None
+        self._lacks_first_key = False  # no file, and no key for one
         self._memory: dict[str, SealedSession] = {}
         self._asked, self._durable = 0, 0  # numbers of the last content handed in, and of the last one on disk
         self._writer: asyncio.Task[StorageProblem | None] | None = None
@@ -91,12 +93,15 @@ class Seal:
     async def store(self, sessions: Mapping[str, SealedSession]) -> None:
         """Keep these sessions and no others. On return they, or newer ones, are durable, unless there is no key: then
         they are kept in memory until there is. Raises StorageProblem; memory goes on."""
-        self._memory = _by_key(sessions.values())
+        before, self._memory = self._memory, _by_key(sessions.values())
         self._asked += 1
         mine = self._asked
         if self._kind == "opening":
             async with self._opening:  # or a sign-in in the daemon's first second would not be durable
                 pass
+        elif self._lacks_first_key and _signed_in(before, self._memory):
+            async with self._opening:
+                await self._look_for_first_key()
         if self._key is not None:
             await self._write_until(mine)
 
@@ -124,9 +129,18 @@ class Seal:
             if isinstance(found, Found):
                 return await self._begin(found, sealed, aside)
             self._kind, self._detail = ("locked" if sealed else "memory"), _joined(found, _broken(aside))
+            self._lacks_first_key = sealed is None
         except Untouchable as error:
             self._kind, self._detail = "memory", str(error)
         return ()
+
+    async def _look_for_first_key(self) -> None:
+        """The keyring was locked or late when the daemon started; now it may be neither."""
+        if not self._lacks_first_key:
+            return  # it came while this one waited for its turn
+        found = await self._search.find(None)
+        if isinstance(found, Found):
+            await self._begin(found, None, None)
 
     async def _begin(self, found: Found, sealed: Sealed | None, aside: Path | None) -> tuple[SealedSession, ...]:
         """There is a key: from here on everything is stored."""
@@ -139,7 +153,7 @@ class Seal:
         newest = _newest((*stored, *self._memory.values()))
         if newest != _by_key(stored):
             self._asked += 1
-        self._memory, self._key = newest, found.key
+        self._memory, self._key, self._lacks_first_key = newest, found.key, False
         self._kind, self._detail = found.place, _broken(aside)
         return tuple(newest.values())
 
@@ -217,6 +231,11 @@ def standard_seal(settings: Settings, clock: Clock) -> Seal:
 
 def _by_key(sessions: Iterable[SealedSession]) -> dict[str, SealedSession]:
     return {session.key: session for session in sessions}
+
+
+def _signed_in(before: Mapping[str, SealedSession], now: Mapping[str, SealedSession]) -> bool:
+    """Whether somebody has signed in between these two."""
+    return any(key not in before or before[key].signed_in_at != session.signed_in_at for key, session in now.items())
 
 
 def _newest(sessions: Iterable[SealedSession]) -> dict[str, SealedSession]:

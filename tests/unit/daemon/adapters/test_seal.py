@@ -18,7 +18,7 @@ from keyfobd.adapters.keys import KeyFile, KeyringKey, NoKeyring
 from keyfobd.adapters.seal import NAME, Seal, standard_seal
 from keyfobd.adapters.settings import Settings
 from keyfobd.core.errors import StorageProblem
-from keyfobd.core.model import Origins, SealedSession, Session
+from keyfobd.core.model import Account, CatalogueEntry, Origins, SealedSession, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -318,6 +318,45 @@ async def test_the_settings_say_where_file_and_key_lie(tmp_path: Path) -> None:
         await seal.store(STORED)
         (tmp_path / NAME).unlink()
     assert Disk(tmp_path).names() == ["elsewhere", "sessions.key"]
+
+
+async def test_only_a_sign_in_asks_a_keyring_that_was_locked_again(disk: Disk) -> None:
+    disk.keyring.locked = True
+    seal = await opened(disk)
+    asked = disk.keyring.asked
+    await seal.store(STORED)
+    assert disk.keyring.asked == asked + 1
+    for renewed in (replace(DEV, catalogue=(CatalogueEntry(Account("111122223333"), ()),)), DEV):
+        await seal.store({DEV.key: renewed})  # nobody is there to see a prompt
+    await seal.store({})
+    assert disk.keyring.asked == asked + 1
+    assert seal.storage["kind"] == "memory"
+    disk.keyring.locked = False
+    await seal.store(at(DEV.signed_in_at + 60))
+    assert await disk.seal().open() == tuple(at(DEV.signed_in_at + 60).values())
+
+
+async def test_a_keyring_that_hangs_at_a_sign_in_is_given_up_and_keeps_nobody_else_waiting(disk: Disk) -> None:
+    disk.keyring.go_on.clear()
+    seal = disk.seal(deadline=0.01)
+    await seal.open()
+    sign_in = asyncio.create_task(seal.store(STORED))
+    await asyncio.sleep(0)
+    await seal.store(STORED)
+    assert not sign_in.done()
+    await sign_in
+    assert seal.storage["kind"] == "memory"
+    disk.keyring.go_on.set()
+
+
+async def test_two_who_sign_in_at_once_make_one_key(disk: Disk) -> None:
+    disk.keyring.locked = True
+    seal = await opened(disk)
+    disk.keyring.locked = False
+    other = replace(DEV, session=replace(DEV.session, name="other"))
+    await asyncio.gather(seal.store(STORED), seal.store({**STORED, other.key: other}))
+    assert len(disk.keyring.items) == 1
+    assert set(await disk.seal().open()) == {DEV, other}
 
 
 # --- writing
