@@ -81,7 +81,7 @@ def test_in_the_foreground_it_says_one_line_and_answers_until_it_is_stopped(stag
         assert process.wait(PATIENCE) == 0
         assert process.communicate()[0] == ""
     assert stage.daemon() is None
-    assert not (stage.home / "run" / "keyfob" / wire.CONTROL_SOCKET).exists()
+    assert not list((stage.home / "run").rglob(wire.CONTROL_SOCKET))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -134,6 +134,18 @@ def test_who_waits_for_a_sign_in_is_told_when_the_daemon_stops(stage: Machine) -
         assert login.returncode == wire.EXIT_SIGN_IN_NEEDED
 
 
+def test_two_homes_with_one_runtime_folder_have_a_daemon_each_and_their_clients_find_it(stage: Machine) -> None:
+    with machine() as other:
+        other.environ["XDG_RUNTIME_DIR"] = stage.environ["XDG_RUNTIME_DIR"]
+        with keyfobd(stage) as first, keyfobd(other) as second:
+            assert ask(stage, wire.VERSION)["pid"] == first.pid
+            assert ask(other, wire.VERSION)["pid"] == second.pid
+            assert stage.run("keyfob", "stop").status == 0
+            assert first.wait(PATIENCE) == 0
+            assert ask(other, wire.VERSION)["pid"] == second.pid
+            assert second.poll() is None
+
+
 # --- one at a time, and the next after it ---------------------------------------------------------------------------
 
 
@@ -181,7 +193,7 @@ def shell_variables(stage: Machine) -> dict[str, str]:
 
 def test_the_control_socket_comes_back_when_its_name_is_gone(stage: Machine) -> None:
     with keyfobd(stage) as process:
-        path = stage.home / "run" / "keyfob" / wire.CONTROL_SOCKET
+        (path,) = (stage.home / "run" / "keyfob").rglob(wire.CONTROL_SOCKET)
         path.unlink()
         status = stage.run("keyfob", "status")  # finds the lock held and no socket, and sends SIGHUP
         assert status.status in (wire.EXIT_DONE, wire.EXIT_SIGN_IN_NEEDED), status.err

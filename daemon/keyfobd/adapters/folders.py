@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import sys
@@ -40,14 +41,22 @@ class Folders:
 
 def standard_folders() -> Folders:
     """The folders platformdirs names for this process's environment. State and log are the client's as well, which
-    has no platformdirs: wire names them."""
+    has no platformdirs: wire names them.
+
+    The runtime folder has a part for each state folder: one user with two homes has two daemons, and both see the same
+    XDG_RUNTIME_DIR."""
     places = PlatformDirs("keyfob", appauthor=False)
     with warnings.catch_warnings():
         # Without XDG_RUNTIME_DIR (cron, su, containers) it warns and names a folder in /tmp, which we check ourselves.
         warnings.simplefilter("ignore")
         runtime = Path(places.user_runtime_dir)
     state = Path(wire.state_folder())
-    return Folders(config=Path(places.user_config_dir), state=state, runtime=runtime, log=state)
+    return Folders(config=Path(places.user_config_dir), state=state, runtime=runtime / _short_name(state), log=state)
+
+
+def _short_name(state: Path) -> str:
+    """Eight digits that stand for a folder: the whole path would leave a socket's no room."""
+    return hashlib.sha256(os.fsencode(state)).hexdigest()[:8]
 
 
 def prepare(folders: Folders) -> None:
@@ -61,18 +70,25 @@ def prepare(folders: Folders) -> None:
     if folders.config.exists():
         # It may be read by others, but it says where Identity Center is: nobody else may write it.
         check(folders.config, forbidden=_OTHERS_WRITE)
-    for folder in dict.fromkeys((folders.state.parent, folders.state, folders.runtime, folders.log)):
-        make(folder)
+    lasting, passing = "XDG_STATE_HOME", "XDG_RUNTIME_DIR"
+    made = {folders.state.parent: lasting, folders.state: lasting, folders.log: lasting}
+    made |= {folders.runtime.parent: passing, folders.runtime: passing}
+    for folder, variable in made.items():
+        make(folder, variable)
         check(folder, forbidden=_OTHERS)
 
 
-def make(folder: Path) -> None:
-    """A folder that only we can enter; parents that are missing as well."""
+def make(folder: Path, variable: str) -> None:
+    """A folder that only we can enter; parents that are missing as well. ``variable`` is what could name another.
+    Raises StartProblem."""
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
-        raise StartProblem(f"The folder {folder} cannot be made: {error.strerror}.") from error
+        raise StartProblem(
+            f"The folder {folder} cannot be made: {error.strerror}.",
+            f"Set {variable} to a folder that can be written, then run: keyfob start",
+        ) from error
 
 
 def check(folder: Path, *, forbidden: int) -> None:

@@ -21,7 +21,7 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(
         config=tmp_path / "config" / "keyfob",
         state=tmp_path / "state" / "keyfob" / "machine",
-        runtime=tmp_path / "run" / "keyfob",
+        runtime=tmp_path / "run" / "keyfob" / "1a2b3c4d",
         log=tmp_path / "state" / "keyfob" / "machine",
     )
 
@@ -36,7 +36,8 @@ def test_folders_that_are_not_there_are_made_for_the_owner_alone(folders: Folder
         prepare(folders)
     finally:
         os.umask(before)
-    assert [mode(f) for f in (folders.state, folders.state.parent, folders.runtime, folders.log)] == [0o700] * 4
+    made = (folders.state, folders.state.parent, folders.runtime, folders.runtime.parent, folders.log)
+    assert [mode(folder) for folder in made] == [0o700] * 5
     assert not folders.config.exists()  # nothing to put there
 
 
@@ -45,9 +46,9 @@ def test_preparing_twice_changes_nothing(folders: Folders) -> None:
     prepare(folders)
 
 
-@pytest.mark.parametrize("which", ["state", "runtime"])
+@pytest.mark.parametrize("which", ["state", "runtime", "runtime's parent"])
 def test_a_folder_that_others_can_enter_is_refused_with_the_cure(folders: Folders, which: str) -> None:
-    folder: Path = getattr(folders, which)
+    folder = {"state": folders.state, "runtime": folders.runtime}.get(which, folders.runtime.parent)
     folder.mkdir(parents=True)
     folder.parent.chmod(0o700)
     folder.chmod(0o755)
@@ -68,23 +69,31 @@ def test_a_config_folder_may_be_read_by_others_and_not_be_written(folders: Folde
 
 def test_a_symbolic_link_is_no_folder_of_ours(folders: Folders, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir(mode=0o700)
-    folders.runtime.parent.mkdir()
+    folders.runtime.parent.mkdir(parents=True, mode=0o700)
     folders.runtime.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StartProblem, match=f"The folder {folders.runtime} is a symbolic link."):
         prepare(folders)
 
 
 def test_a_file_in_a_folder_s_place_is_told(folders: Folders) -> None:
-    folders.runtime.parent.mkdir()
+    folders.runtime.parent.mkdir(parents=True, mode=0o700)
     folders.runtime.write_text("")
     with pytest.raises(StartProblem, match=f"{folders.runtime} cannot be made: File exists"):
         prepare(folders)
 
 
 def test_a_parent_that_cannot_be_written_is_told(folders: Folders) -> None:
-    folders.runtime.parent.write_text("")
-    with pytest.raises(StartProblem, match=r"cannot be made: (File exists|Not a directory)"):
+    folders.runtime.parent.parent.write_text("")
+    with pytest.raises(StartProblem, match=r"cannot be made: (File exists|Not a directory)") as caught:
         prepare(folders)
+    assert caught.value.hint == "Set XDG_RUNTIME_DIR to a folder that can be written, then run: keyfob start"
+
+
+def test_a_state_folder_that_cannot_be_made_names_the_variable_that_moves_it(folders: Folders) -> None:
+    folders.state.parent.parent.write_text("")
+    with pytest.raises(StartProblem, match="cannot be made") as caught:
+        prepare(folders)
+    assert caught.value.hint == "Set XDG_STATE_HOME to a folder that can be written, then run: keyfob start"
 
 
 def test_a_folder_of_another_user_is_refused(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,15 +106,16 @@ def test_a_folder_of_another_user_is_refused(folders: Folders, monkeypatch: pyte
 
 def test_a_parent_in_which_anybody_can_replace_the_folder_is_refused(folders: Folders) -> None:
     prepare(folders)
-    folders.runtime.parent.chmod(0o777)
+    folders.runtime.parent.parent.chmod(0o777)
     with pytest.raises(StartProblem, match="anybody can replace keyfob"):
         prepare(folders)
-    folders.runtime.parent.chmod(0o1777)  # as /tmp is
+    folders.runtime.parent.parent.chmod(0o1777)  # as /tmp is
     prepare(folders)
 
 
 def test_a_socket_path_that_no_kernel_takes_is_told_before_anything_is_made(folders: Folders, tmp_path: Path) -> None:
     room = LONGEST_SOCKET_PATH - len(os.fsencode(tmp_path)) - len("//control.sock")
+    tmp_path.chmod(0o700)  # it is the folder above, which is ours alone as well
     longest = replace(folders, runtime=tmp_path / ("x" * room))
     assert len(os.fsencode(longest.control_socket)) == LONGEST_SOCKET_PATH
     prepare(longest)
@@ -146,5 +156,16 @@ def test_without_xdg_runtime_dir_there_is_a_folder_still_and_no_warning(monkeypa
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert standard_folders().runtime.name == "keyfob"
+        assert standard_folders().runtime.parent.name == "keyfob"
     assert caught == []
+
+
+def test_each_state_folder_has_a_runtime_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")
+    runtime = []
+    for home in ("/home/one", "/home/two", "/home/one"):
+        monkeypatch.setenv("XDG_STATE_HOME", home)
+        runtime.append(standard_folders().runtime)
+    first, second, again = runtime
+    assert first == again != second
+    assert len(first.name) == 8  # a socket's path has little room
