@@ -10,6 +10,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from keyfobd.core.model import jumped
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
@@ -95,12 +97,6 @@ class Upkeep:
             await self._flush()
         except Exception:
             log.exception("what was used last could not be written")
-
-
-def jumped(before: Instant, now: Instant) -> float:
-    """Seconds by which the wall clock moved more than the boot clock: set by hand or by NTP, or a suspend that the
-    boot clock did not see."""
-    return (now.wall - before.wall) - (now.boot - before.boot)
 
 
 def _alone(part: Callable[[], T], otherwise: T) -> T:

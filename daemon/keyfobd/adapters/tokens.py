@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from keyfobd.adapters.private_files import write_atomically
 from keyfobd.adapters.token_database import TokenDatabase
 from keyfobd.core.errors import StorageProblem
-from keyfobd.core.model import EndpointToken, Instant, Process, Role, endpoint_path
+from keyfobd.core.model import EndpointToken, Instant, Process, Role, endpoint_path, jumped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,6 +36,11 @@ T = TypeVar("T")
 
 UNUSED = 90 * 86_400
 """Seconds after which a standing token that nobody used is dropped."""
+DAY = 86_400
+"""Seconds of boot time between two judgements of what is unused, and before the first."""
+MOST_APART = 3600.0
+"""Seconds that wall and boot clock may have parted since the start: more than any NTP corrects on a machine that is
+well, and next to nothing beside 90 days."""
 _PREFIX = "kfb_"
 _TEXT = re.compile(rb"kfb_[A-Za-z0-9_-]{43}")
 
@@ -67,7 +72,8 @@ class Tokens:
         self._threads = threads
         self._clock = clock
         self._by_digest: dict[bytes, EndpointToken] = {}
-        self._used: dict[str, int] = {}  # since the last look
+        self._used: dict[str, int] = {}  # not written yet
+        self._opened = self._judged = clock.now()
         self._one_at_a_time = asyncio.Lock()
 
     async def open(self) -> None:
@@ -80,8 +86,9 @@ class Tokens:
         return self._by_digest.get(digest)
 
     def touch(self, token: EndpointToken) -> None:
-        """Note that it was used now."""
-        self._used[token.id] = int(self._clock.now().wall)
+        """Note that it was used now. A wall clock that went back does not make it older than it was."""
+        before = self._used.get(token.id) or token.last_used_at or token.created_at
+        self._used[token.id] = max(before, int(self._clock.now().wall))
 
     def all(self) -> tuple[EndpointToken, ...]:
         """Every token in force, the oldest first."""
@@ -129,18 +136,11 @@ class Tokens:
     async def look(self) -> None:
         """Write down what was used, and drop what nobody uses. Raises StorageProblem."""
         async with self._one_at_a_time:
-            used, self._used = self._used, {}
-            for token in tuple(self._by_digest.values()):
-                if token.id in used:
-                    self._by_digest[token.digest] = replace(token, last_used_at=used[token.id])
-            if used:
-                await self._threads.run(partial(self._database.used, used))
-        now = self._clock.now().wall
-        await self._drop(
-            token
-            for token in self._by_digest.values()
-            if token.kind == "standing" and now - (token.last_used_at or token.created_at) > UNUSED
-        )
+            await self._write_used()
+        now = self._clock.now()
+        if _may_judge(self._opened, self._judged, now):
+            self._judged = now
+            await self._drop(token for token in self.all() if _is_unused(token, now))
 
     async def close(self) -> None:
         """Write down what was used, and close the table. Raises StorageProblem."""
@@ -194,6 +194,17 @@ class Tokens:
         self._by_digest[token.digest] = token
         return Issued(token, text, path)
 
+    async def _write_used(self) -> None:
+        used = dict(self._used)
+        if not used:
+            return
+        await self._threads.run(partial(self._database.used, used))
+        for token in tuple(self._by_digest.values()):
+            if token.id in used:
+                self._by_digest[token.digest] = replace(token, last_used_at=used[token.id])
+        # Only now: what could not be written is tried again. What was used meanwhile is still to be written.
+        self._used = {one: when for one, when in self._used.items() if used.get(one) != when}
+
     async def _drop(self, tokens: Iterable[EndpointToken]) -> None:
         dropped = tuple(tokens)
         if not dropped:
@@ -220,6 +231,17 @@ class Tokens:
             text = _read_text(path)
             if text is not None and _digest(text) == token.digest:
                 path.unlink(missing_ok=True)
+
+
+def _may_judge(opened: Instant, judged: Instant, now: Instant) -> bool:
+    """What is unused is judged once a day, by a daemon that has been up for a day, while its wall clock has moved as
+    far as its boot clock since it started: a clock that is wrong for a minute, or that a new daemon cannot know to be
+    right, must not cost a shell its token."""
+    return now.boot - judged.boot >= DAY and abs(jumped(opened, now)) <= MOST_APART
+
+
+def _is_unused(token: EndpointToken, now: Instant) -> bool:
+    return token.kind == "standing" and now.wall - (token.last_used_at or token.created_at) > UNUSED
 
 
 def _new_text() -> str:

@@ -25,6 +25,12 @@ def elapsed(since: Instant, now: Instant) -> float:
     return max(now.wall - since.wall, now.boot - since.boot, 0.0)
 
 
+def jumped(before: Instant, now: Instant) -> float:
+    """Seconds by which the wall clock moved more than the boot clock: set by hand or by NTP, or a suspend that the
+    boot clock did not see."""
+    return (now.wall - before.wall) - (now.boot - before.boot)
+
+
 def normalised_start_url(url: str) -> str:
     """A start URL for comparison: people paste ``…/start``, ``…/start/``, ``…/start#`` and ``…/start/#/`` for one."""
     parts = urlsplit(url.strip())

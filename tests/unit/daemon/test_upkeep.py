@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fakes import FakeClock, LoopClock
-from keyfobd.upkeep import FLUSH_EVERY, LONGEST, Upkeep, jumped
+from keyfobd.core.model import jumped
+from keyfobd.upkeep import FLUSH_EVERY, LONGEST, Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

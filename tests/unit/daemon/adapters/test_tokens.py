@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keyfobd.adapters.threads import Threads
-from keyfobd.adapters.tokens import UNUSED, Tokens
+from keyfobd.adapters.tokens import DAY, UNUSED, Tokens
 from keyfobd.core.errors import StorageProblem
 from keyfobd.core.model import ChainedRole, Instant, Process, SsoRole
 
@@ -33,9 +33,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.wall = 1_800_000_000.5
+        self.boot = 0.0
 
     def now(self) -> Instant:
-        return Instant(self.wall, self.wall)
+        return Instant(self.wall, self.boot)
+
+    def advance(self, seconds: float) -> None:
+        self.wall += seconds
+        self.boot += seconds
 
 
 class Place:
@@ -278,15 +283,80 @@ async def test_a_standing_token_unused_for_90_days_is_dropped(place: Place) -> N
     tokens = await place.table()
     idle, used = await tokens.standing(ROLE, ""), await tokens.standing(OTHER, "")
     bound = await tokens.for_process((ROLE,), "tmux", HERE, keep=None)
-    place.clock.wall += UNUSED - 1
+    place.clock.advance(UNUSED - 1)
     tokens.touch(used.token)
     await tokens.look()
     assert tokens.find(digest(idle.text)) is not None
-    place.clock.wall += 2
+    place.clock.advance(DAY)
     await tokens.look()
     assert tokens.find(digest(idle.text)) is None
     assert not idle.file.exists()
     assert {token.id for token in tokens.all()} == {used.token.id, bound.token.id}
+
+
+@pytest.mark.parametrize("up", [60, 2 * DAY])
+async def test_a_wall_clock_that_jumps_ahead_for_a_while_drops_nothing(place: Place, up: float) -> None:
+    tokens = await place.table()
+    issued = await tokens.standing(ROLE, "")
+    place.clock.advance(up)
+    place.clock.wall += 10 * UNUSED
+    for _ in range(3):
+        await tokens.look()
+        place.clock.advance(DAY)
+    place.clock.wall -= 10 * UNUSED
+    await tokens.look()
+    assert tokens.find(digest(issued.text)) == issued.token
+    assert issued.file.exists()
+
+
+async def test_a_daemon_drops_nothing_before_it_has_been_up_for_a_day(place: Place) -> None:
+    await (await place.table()).standing(ROLE, "")
+    place.clock.wall += 2 * UNUSED  # a wrong clock, or months on a shelf: a start cannot tell
+    tokens = await place.table()
+    place.clock.advance(DAY - 1)
+    await tokens.look()
+    assert len(tokens.all()) == 1
+    place.clock.advance(1)
+    await tokens.look()
+    assert not tokens.all()
+
+
+async def test_what_is_unused_is_judged_once_a_day(place: Place) -> None:
+    tokens = await place.table()
+    await tokens.standing(ROLE, "")
+    place.clock.advance(UNUSED - 1)
+    await tokens.look()
+    place.clock.advance(DAY - 1)
+    await tokens.look()
+    assert len(tokens.all()) == 1
+    place.clock.advance(1)
+    await tokens.look()
+    assert not tokens.all()
+
+
+async def test_a_token_used_while_the_wall_clock_was_back_is_no_older_for_that(place: Place) -> None:
+    tokens = await place.table()
+    await tokens.standing(ROLE, "")
+    for _ in range(2):  # never used before, then used
+        place.clock.wall -= 2 * UNUSED
+        tokens.touch(tokens.all()[0])
+        place.clock.wall += 2 * UNUSED
+        assert [token.last_used_at for token in tokens.all()] == [1_800_000_000]
+        await tokens.look()
+
+
+async def test_when_a_token_was_used_is_written_once_the_disk_takes_it_again(place: Place) -> None:
+    tokens = await place.table()
+    issued = await tokens.standing(ROLE, "")
+    place.clock.advance(100)
+    tokens.touch(issued.token)
+    connection, tokens._database._connection = tokens._database._connection, None
+    with pytest.raises(StorageProblem):
+        await tokens.look()
+    tokens._database._connection = connection
+    await tokens.look()
+    place.die()
+    assert [token.last_used_at for token in (await place.table()).all()] == [1_800_000_100]
 
 
 @pytest.mark.parametrize("damage", [b"not a database at all " * 300, b"SQLite format 3\0" + b"\xff" * 5000])
