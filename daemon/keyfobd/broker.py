@@ -131,7 +131,7 @@ class Broker:
             return entry.held
         if entry.renewal is None and entry.failure is not None:
             raise entry.failure.error.bare()
-        raise NotYet("The credentials are being fetched.", "Ask again in a second.")
+        raise NotYet("The credentials are being fetched.")
 
     async def _wait(self, renewal: asyncio.Task[None], entry: _Entry, wait: float | None) -> None:
         seconds = self._deadline - SLACK if wait is None else wait
@@ -334,4 +334,4 @@ def _state(entry: _Entry, *, valid: bool) -> RoleState:
         return "fresh" if error is None else "failing"
     if isinstance(error, SignInNeeded):
         return "waiting-for-sign-in"
-    return "renewing" if entry.renewal is not None or entry.held is None else "expired"
+    return "renewing" if entry.renewal is not None and error is None else "expired"

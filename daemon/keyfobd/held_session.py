@@ -71,7 +71,6 @@ class HeldSession:
         self.limiter = limiter
         self.record: SealedSession | None = None
         self.ended = False
-        self.closing = False  # the person is signing out
         self.elsewhere: OriginsChanged | None = None  # the tokens are from other endpoints
         self.trouble: str | None = None  # what keeps Identity Center from being reached, while it does
         self._center = center
@@ -81,6 +80,7 @@ class HeldSession:
         self._early = 0.1 * chance()
         self._failure: Failure | None = None
         self._renewal: asyncio.Task[None] | None = None
+        self._saving: asyncio.Future[None] | None = None
         self._closed = False
         self._ahead: asyncio.Task[None] | None = None
         self._began = asyncio.Event()  # replaced at each sign-in: wakes those who wait for a token to settle
@@ -108,12 +108,12 @@ class HeldSession:
             except TokenRejected:
                 continue
         if self._current() is not tokens:
-            raise NotYet("The session was renewed this very moment.", "Ask again in a second.")
+            raise NotYet("The session was renewed this very moment.")
         raise self.end("the access token is refused")
 
     def _current(self) -> Tokens:
         """The tokens that are held now. Raises ``SignInNeeded``: whoever signs out meanwhile ends no session."""
-        if self.tokens is None or self.ended or self.closing:
+        if self.tokens is None or self.ended:
             raise self.sign_in_needed()
         return self.tokens
 
@@ -126,10 +126,10 @@ class HeldSession:
         except Busy as busy:
             self.limiter.throttled(started)
             self.trouble = busy.message
-            raise
+            raise busy.of_session(self.session.name) from None
         except Unreachable as trouble:
             self.trouble = trouble.message
-            raise
+            raise trouble.of_session(self.session.name) from None
         except KeyfobError:  # an answer, if not the one wished for
             self.trouble = None
             raise
@@ -245,15 +245,18 @@ class HeldSession:
         """Identity Center's own word: this session is over. Said once, and no calls are made until a sign-in."""
         if not self.ended:
             self.ended = True
+            if self.record is not None:  # the next daemon must not take them for good
+                self.record = replace(self.record, tokens=None)
+                self._saving = asyncio.ensure_future(self._save())
             log.warning("the session %s has ended (%s): keyfob login %s", self.session.name, reason, self.session.name)
         return self.sign_in_needed()
 
     async def forget(self) -> None:
-        """The person signs out: tokens are gone, registrations and the catalogue stay for the next time."""
-        self.ended = self.closing = False
-        self._failure = self.trouble = None
+        """The person signs out: registrations alone stay, for the next time."""
+        self.ended = False
+        self._failure = self.trouble = self.elsewhere = None
         if self.record is not None:
-            self.record = replace(self.record, tokens=None)
+            self.record = replace(self.record, tokens=None, catalogue=())
         await self._save()
 
     def sign_in_needed(self) -> SignInNeeded:
@@ -282,7 +285,7 @@ class HeldSession:
     def look(self) -> float:
         """Renew the access token if that is due; seconds until it wants to be looked at again."""
         tokens = self.tokens
-        if tokens is None or self.ended or self.closing or self._closed or self._renewal is not None:
+        if tokens is None or self.ended or self._closed or self._renewal is not None:
             return LONGEST_LOOK
         if tokens.refresh_token is None:
             return self._look_at_end(tokens)
@@ -315,6 +318,8 @@ class HeldSession:
         self._closed = True
         if self._renewal is not None:
             await asyncio.wait({self._renewal}, timeout=CLOSING)
+        if self._saving is not None:
+            await asyncio.wait({self._saving}, timeout=CLOSING)
         tasks = [task for task in (self._ahead, self._renewal) if task is not None]
         for task in tasks:
             task.cancel()

@@ -6,13 +6,22 @@ import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from keyfobd.catalogue import Lister, entitlements
-from keyfobd.core.errors import KeyfobError, Locked, SignInNeeded, StorageProblem, TokenRejected, UnknownTarget
+from keyfobd.core.errors import (
+    KeyfobError,
+    Locked,
+    OriginsChanged,
+    SignInNeeded,
+    StorageProblem,
+    UnknownTarget,
+)
 from keyfobd.held_session import LONGEST_LOOK, HeldSession, Renewer
 from keyfobd.limiter import Limiter, Priority, Urgency
+from keyfobd.session_view import Circumstances, SessionView, view_of
 from keyfobd.sign_in import Authorizer, Means, SignIn
+from keyfobd.sign_out import leave
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
@@ -33,9 +42,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Identity = tuple[str, str, str, tuple[str, ...]]
-
-SessionState = Literal["signed-out", "signing-in", "signed-in", "offline", "sign-in-needed", "locked"]
-Needs = Literal["login", "unlock", "network", "configure"]
 
 
 class Center(Renewer, Authorizer, Lister, Protocol):
@@ -63,20 +69,6 @@ class Rules:
     sign_in: Callable[[str], Means]
 
 
-@dataclass(frozen=True, slots=True)
-class SessionView:
-    """A session as ``status`` shows it; times in seconds since 1970."""
-
-    name: str
-    start_url: str
-    region: str
-    state: SessionState
-    token_expires_at: float | None
-    needs: Needs | None
-    detail: str | None
-    signed_in_at: float | None
-
-
 class Listener(Protocol):
     """Who wants to know of beginnings and ends (the broker)."""
 
@@ -99,6 +91,7 @@ class Sessions:
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._sign_ins: dict[HeldSession, SignIn] = {}
         self._listings: dict[HeldSession, asyncio.Task[tuple[CatalogueEntry, ...]]] = {}
+        self._leaving: set[asyncio.Task[LoggedOut]] = set()
         self._opened = asyncio.Event()
         self.listener: Listener | None = None  # set once by the composition root
 
@@ -132,8 +125,8 @@ class Sessions:
         before = self._held
         self._held = {session.name: self._holder(session) for session in sessions}
         for name, held in before.items():
-            if self._held.get(name) is not held and self.listener is not None:
-                self.listener.drop_session(name)
+            if self._held.get(name) is not held:
+                self._drop_roles(held)
 
     def _holder(self, session: Session) -> HeldSession:
         """One for each identity, for good: what is under way when the file changes must not be lost."""
@@ -186,13 +179,25 @@ class Sessions:
         """Sign in, or join who is signing in: events until ``done`` or ``failed``. To be closed with ``aclosing``."""
         await self._opened.wait()
         held = self.named(name)
-        if self._state(held) in {"signed-in", "offline"} and not force and self._running(held) is None:
+        if not force and self._running(held) is None and await self._is_signed_in(held):
             yield self._done(held, already=True)
             return
         sign_in = self._running(held) or self._start(held, flow, force=force)
         async with aclosing(sign_in.listen()) as events:
             async for event in events:
                 yield event
+
+    async def _is_signed_in(self, held: HeldSession) -> bool:
+        """Identity Center's own word where it can be had: a session may have been ended elsewhere."""
+        if held.tokens is None or held.ended:
+            return False
+        try:
+            await held.call(Urgency(Priority.ASKED), lambda token: self._center.accounts(held.session, token, None))
+        except (SignInNeeded, OriginsChanged):
+            return False
+        except KeyfobError as error:
+            log.info("whether the session %s lives could not be asked: %s", held.session.name, error.code)
+        return True
 
     def _running(self, held: HeldSession) -> SignIn | None:
         sign_in = self._sign_ins.get(held)
@@ -202,11 +207,11 @@ class Sessions:
         async def finish(tokens: Tokens, registration: Registration) -> LoginEvent:
             return await self._signed_in(held, tokens, registration)
 
-        async def leave() -> None:
-            await self._leave_portal(held)
+        async def end_the_old_one() -> None:
+            await leave(held, self._center)
 
         means = self._rules.sign_in(held.session.name)
-        sign_in = SignIn(held, flow, self._center, self._clock, means, finish, leave if force else None)
+        sign_in = SignIn(held, flow, self._center, self._clock, means, finish, end_the_old_one if force else None)
         self._sign_ins[held] = sign_in
         sign_in.start()
         return sign_in
@@ -238,42 +243,28 @@ class Sessions:
     # --- signing out ------------------------------------------------------------------------------------------------
 
     async def logout(self, name: str) -> LoggedOut:
-        """Sign out at Identity Center and forget tokens and role credentials; offline it forgets, and says so."""
+        """Sign out at Identity Center and forget tokens and role credentials; offline it forgets, and says so. Once
+        begun it is done, whoever stops waiting for it."""
         await self._opened.wait()
         held = self.named(name)
         self._check_lock(held)  # what cannot be seen cannot be forgotten: it would be back with the unlock
+        leaving = asyncio.create_task(self._log_out(held), name=f"log out {name}")
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        return await asyncio.shield(leaving)
+
+    async def _log_out(self, held: HeldSession) -> LoggedOut:
         sign_in = self._sign_ins.pop(held, None)
         if sign_in is not None:
             await sign_in.close()
-        if self.listener is not None:
-            self.listener.drop_session(name)
-        answer = await self._leave_portal(held)
-        await held.forget()
-        if self.listener is not None:
-            self.listener.drop_session(name)  # whatever came in between
+        self._drop_roles(held)
+        answer = await leave(held, self._center)
+        self._drop_roles(held)  # whatever came in between
         return answer
 
-    async def _leave_portal(self, held: HeldSession) -> LoggedOut:
-        answer: LoggedOut = {
-            "name": held.session.name,
-            "start_url": held.session.start_url,
-            "portal": "was-not-signed-in",
-            "detail": "",
-        }
-        try:
-            tokens = await held.access_token()
-            held.closing = True
-            await held.limited(
-                Urgency(Priority.ASKED), lambda token: self._center.logout(held.session, token), tokens.access_token
-            )
-            answer["portal"] = "signed-out"
-        except (SignInNeeded, TokenRejected):
-            pass
-        except KeyfobError as error:
-            answer["portal"], answer["detail"] = "not-reached", error.message
-        finally:
-            held.closing = False
-        return answer
+    def _drop_roles(self, held: HeldSession) -> None:
+        if self.listener is not None:
+            self.listener.drop_session(held.session.name)
 
     # --- the catalogue ----------------------------------------------------------------------------------------------
 
@@ -282,7 +273,9 @@ class Sessions:
         await self._opened.wait()
         held = self.named(name)
         self._check_lock(held)
-        if held.record is not None and held.record.catalogue and not refresh and not held.ended:
+        if held.tokens is None:
+            raise held.sign_in_needed()
+        if held.record is not None and held.record.catalogue and not refresh:
             return held.record.catalogue
         return await asyncio.shield(self._list(held))
 
@@ -312,42 +305,22 @@ class Sessions:
         """Renew what is due; seconds until it wants to be called again, at most 15."""
         return min([LONGEST_LOOK, *(held.look() for held in self._held.values())])
 
+    async def settled(self, seconds: float) -> None:
+        """Return when the sealed file has been read, or when nobody should wait any longer for a keyring."""
+        opened = asyncio.create_task(self._opened.wait())
+        await asyncio.wait({opened}, timeout=seconds)
+        opened.cancel()
+
     def views(self) -> list[SessionView]:
         """Every configured session."""
-        return [self._view(held) for held in self._held.values()]
+        return [view_of(held, self._circumstances(held)) for held in self._held.values()]
 
-    def _view(self, held: HeldSession) -> SessionView:
-        state = self._state(held)
-        tokens = held.tokens
-        return SessionView(
-            name=held.session.name,
-            start_url=held.session.start_url,
-            region=held.session.region,
-            state=state,
-            token_expires_at=self._clock.now().wall + tokens.remaining(self._clock.now())
-            if tokens is not None
-            else None,
-            needs="configure" if held.elsewhere is not None else _NEEDS[state],
-            detail=self._detail(held, state),
-            signed_in_at=held.record.signed_in_at if held.record is not None and tokens is not None else None,
+    def _circumstances(self, held: HeldSession) -> Circumstances:
+        return Circumstances(
+            now=self._clock.now(),
+            signing_in=self._running(held) is not None,
+            locked=self._store.storage["kind"] == "locked",
         )
-
-    def _state(self, held: HeldSession) -> SessionState:
-        if self._running(held) is not None and (held.tokens is None or held.ended):
-            return "signing-in"
-        if held.ended or held.elsewhere is not None:
-            return "sign-in-needed"
-        if held.tokens is None:
-            return "locked" if self._store.storage["kind"] == "locked" else "signed-out"
-        return "offline" if held.trouble is not None else "signed-in"
-
-    @staticmethod
-    def _detail(held: HeldSession, state: SessionState) -> str | None:
-        if state == "offline":
-            return held.trouble
-        if held.elsewhere is not None:
-            return str(held.elsewhere)
-        return str(held.sign_in_needed()) if state == "sign-in-needed" else None
 
     async def end_sign_ins(self) -> None:
         """Tell those who wait for a sign-in that there will be none, and cancel it."""
@@ -358,20 +331,11 @@ class Sessions:
     async def close(self) -> None:
         """Cancel what is in flight; a renewal has a moment to end, and none begins any more."""
         await self.end_sign_ins()
-        for listing in self._listings.values():
-            listing.cancel()
-        await asyncio.gather(*self._listings.values(), return_exceptions=True)
+        others = (*self._listings.values(), *self._leaving)
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
         await asyncio.gather(*(held.close() for held in self._known.values()))
-
-
-_NEEDS: dict[SessionState, Needs | None] = {
-    "signed-out": "login",
-    "signing-in": None,
-    "signed-in": None,
-    "offline": "network",
-    "sign-in-needed": "login",
-    "locked": "unlock",
-}
 
 
 def _note_listing(listing: asyncio.Task[tuple[CatalogueEntry, ...]]) -> None:

@@ -21,7 +21,7 @@ from keyfobd.core.authorization import (
     first_poll,
     pkce,
 )
-from keyfobd.core.errors import InternalError, KeyfobError, RegistrationGone, SignInFailed
+from keyfobd.core.errors import InternalError, KeyfobError, RegistrationGone, SignInFailed, Unreachable
 from keyfobd.core.times import rfc3339
 
 if TYPE_CHECKING:
@@ -170,7 +170,9 @@ class SignIn:
             self._conversation.say(await self._finish(tokens, registration))
         except KeyfobError as error:
             log.info("signing in to %s failed: %s", self._session.name, error.code)
-            self._conversation.say(failure(error))
+            self._conversation.say(
+                failure(error.of_session(self._session.name) if isinstance(error, Unreachable) else error)
+            )
         except Exception:
             log.exception("signing in to %s failed unexpectedly", self._session.name)
             self._conversation.say(failure(InternalError("keyfob failed unexpectedly.", "Run: keyfob status")))

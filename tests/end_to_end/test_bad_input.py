@@ -216,3 +216,26 @@ def test_env_that_fails_leaves_no_earlier_role_in_the_shell(signed_in: Machine) 
     script = 'eval "$(keyfob env absent)"; echo "status $?"; echo "${AWS_CONTAINER_CREDENTIALS_FULL_URI-unset}"'
     ran = signed_in.run("bash", "-c", f'eval "$(keyfob env {ADMIN})"; {script}')
     assert ran.out.splitlines() == [f"status {wire.EXIT_USAGE}", "unset"]
+
+
+def test_right_after_a_restart_the_session_is_known(stage: Machine) -> None:
+    assert stage.sign_in().status == 0
+    for _ in range(3):
+        assert stage.run("keyfob", "restart").status == 0
+        assert stage.run("keyfob", "status", "--check").status == wire.EXIT_DONE
+
+
+def test_without_a_network_it_is_said_whose_and_what_to_do(stage: Machine) -> None:
+    assert stage.sign_in().status == 0
+    assert stage.simulator is not None
+    stage.simulator.stop()
+    ran = stage.run("keyfob", "exec", "ReadOnly@222222222222", "--", "true")
+    refused(ran, wire.EXIT_CANNOT_START, "IAM Identity Center (session work)", "run: keyfob status")
+    assert stage.run("keyfob", "status", "--check").status == wire.EXIT_UNREACHABLE
+
+
+def test_after_a_sign_out_nothing_is_listed(stage: Machine) -> None:
+    assert stage.sign_in().status == 0
+    assert "ReadOnly" in stage.run("keyfob", "list").out
+    assert stage.run("keyfob", "logout").status == 0
+    refused(stage.run("keyfob", "list"), wire.EXIT_SIGN_IN_NEEDED, "keyfob login work")

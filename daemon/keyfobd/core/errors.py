@@ -115,18 +115,31 @@ class Unreachable(KeyfobError):
     code = "unreachable"
     http_status = 503
     exit_status = wire.EXIT_UNREACHABLE
+    usual_hint: ClassVar[str] = "Check the network, then run: keyfob status"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint or self.usual_hint)
+
+    def of_session(self, name: str) -> Self:
+        """The same, for a person, who thinks in sessions and not in hosts."""
+        said = self.message
+        if not said.startswith("IAM Identity Center"):
+            said = f"IAM Identity Center (session {name}): {said[:1].lower()}{said[1:]}"
+        return type(self)(said, self.hint)
 
 
 class Busy(Unreachable):
     """Identity Center asks for fewer calls (429, SlowDown)."""
 
     code = "throttled"
+    usual_hint = "Wait a minute, then run: keyfob status"
 
 
 class NotYet(Unreachable):
     """The work goes on, but the request cannot wait for it: ask again."""
 
     code = "not-yet"
+    usual_hint = "Ask again in a second; meanwhile, run: keyfob status"
 
 
 class OriginsChanged(KeyfobError):

@@ -20,6 +20,10 @@ PATIENCE_WITH_KEYRING = 1.0
 """Seconds that ``status`` waits for a keyring that was locked."""
 
 
+PATIENCE_WITH_OPENING = 0.5
+"""Seconds that ``status`` waits for the sealed file just after the start: a key file takes milliseconds."""
+
+
 class DaemonWords:
     """What is asked of the daemon itself."""
 
@@ -31,6 +35,7 @@ class DaemonWords:
         if asked.body.get("check") is not True:
             await self._unlocked()
         house = self._house
+        await house.sessions.settled(PATIENCE_WITH_OPENING)
         names = {name: house.sessions.known_catalogue(name) for name in house.session_names()}
         answer: wire.StatusAnswer = {
             "daemon": self._daemon(),

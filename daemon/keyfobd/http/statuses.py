@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from keyfob import wire
     from keyfobd.broker import RoleView
     from keyfobd.core.model import CatalogueEntry, EndpointToken, RoleCredentials
-    from keyfobd.sessions import SessionView
+    from keyfobd.session_view import SessionView
 
     AccountNames = Mapping[tuple[str, str], str | None]
 

@@ -314,8 +314,9 @@ async def test_a_role_asked_for_in_vain_is_fetched_when_the_network_is_back() ->
     made = await signed_in()
     made.center.break_down("role_credentials", Unreachable("no route"))
     tending = asyncio.create_task(made.tend(5 * MINUTE))
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable, match="run: keyfob status"):
         await made.broker.credentials(ADMIN)
+    assert role_state(made) == "expired"
     await asyncio.sleep(20)
     made.center.mend()
     await tending

@@ -135,13 +135,44 @@ async def test_who_waits_hears_a_heartbeat() -> None:
     await made.close()
 
 
-async def test_signed_in_already_nothing_is_asked() -> None:
+async def test_signed_in_already_no_person_is_asked() -> None:
     made = await house()
     await made.sign_in()
-    calls = len(made.center.calls)
     (event,) = await made.events()
     assert (event["event"], event["already"]) == ("done", True)
-    assert len(made.center.calls) == calls
+    assert made.center.count("start_device_authorization") == 1
+    await made.close()
+
+
+async def test_offline_one_is_signed_in_as_far_as_anybody_knows() -> None:
+    made = await house()
+    await made.sign_in()
+    made.center.break_down("accounts", Unreachable("no route"))
+    (event,) = await made.events()
+    assert event["already"] is True
+    assert state(made) == "offline"
+    await made.close()
+
+
+async def test_a_session_that_was_ended_elsewhere_is_signed_in_to_at_once() -> None:
+    made = await house()
+    await made.sign_in()
+    made.center.end_sessions()
+    assert [event["event"] for event in await made.sign_in()] == ["visit", "done"]
+    assert state(made) == "signed-in"
+    await made.close()
+
+
+async def test_while_somebody_signs_in_anew_tools_go_on_with_what_is_held() -> None:
+    made = await house()
+    await made.sign_in()
+    held = await made.broker.credentials(ADMIN)
+    coming = asyncio.create_task(made.events(flow="pkce", force=True))
+    await until(lambda: bool(made.redirects))
+    assert made.center.count("logout") == 1
+    assert await made.broker.credentials(ADMIN) == held
+    made.redirects[0].arrive(made.center.authorize())
+    assert (await coming)[-1]["event"] == "done"
     await made.close()
 
 
@@ -431,9 +462,42 @@ async def test_signing_out_offline_forgets_and_says_what_was_not_done() -> None:
     await made.sign_in()
     made.center.break_down("logout", Unreachable("no route to the portal"))
     answer = await made.sessions.logout("dev")
-    assert (answer["portal"], answer["detail"]) == ("not-reached", "no route to the portal")
+    assert (answer["portal"], answer["detail"]) == (
+        "not-reached",
+        "IAM Identity Center (session dev): no route to the portal",
+    )
     assert state(made) == "signed-out"
     await made.close()
+
+
+async def test_a_sign_out_that_nobody_waits_for_any_more_is_done_all_the_same() -> None:
+    made = await house()
+    await made.sign_in()
+    gate = made.center.hold("logout")
+    leaving = asyncio.create_task(made.sessions.logout("dev"))
+    await until(lambda: made.center.count("logout") == 1)
+    assert state(made) == "signed-out"
+    assert made.store.contents[0].tokens is None
+    leaving.cancel()
+    gate.set()
+    await asyncio.sleep(1)
+    with pytest.raises(SignInNeeded):
+        await made.sessions.catalogue("dev")
+    assert made.center._grants[0].alive is False
+    await made.close()
+
+
+async def test_an_end_is_known_to_the_next_daemon() -> None:
+    made = await house()
+    await made.sign_in()
+    made.center.end_sessions()
+    with pytest.raises(SignInNeeded):
+        await made.sessions.role_credentials(ADMIN, asked())
+    await made.close()
+    again = House(made.center, store=made.store)
+    await again.sessions.open()
+    assert again.sessions.views()[0].needs == "login"
+    await again.close()
 
 
 async def test_signing_out_without_being_signed_in_calls_nobody() -> None:
