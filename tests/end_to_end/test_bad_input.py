@@ -176,9 +176,10 @@ def test_without_xdg_runtime_dir_it_works_all_the_same(stage: Machine) -> None:
 
 def test_a_runtime_folder_that_vanished_comes_back_with_the_next_command(stage: Machine) -> None:
     assert stage.sign_in().status == 0
-    folder = Path(stage.environ["XDG_RUNTIME_DIR"])
     daemon = stage.daemon()
-    (folder / "keyfob" / "control.sock").unlink()
+    assert daemon is not None
+    Path(daemon["control"]).unlink()
+    folder = Path(stage.environ["XDG_RUNTIME_DIR"])
     (folder / "keyfob").rename(folder / "gone")
     ran = stage.run("keyfob", "exec", ADMIN, "--", "true")
     assert ran.status == 0, ran.err
