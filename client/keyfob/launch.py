@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 10.0  # seconds for a daemon that was woken to bind its socket anew, or to end
 _CHANGES = 100  # in its folders, each looked at once: more is no daemon waking up
+_ELSEWHERE = "Set XDG_STATE_HOME to a folder that can be written, then run: keyfob start"
 _RESET = (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGTERM, signal.SIGQUIT, signal.SIGXFSZ)
 
 
@@ -70,7 +71,7 @@ def _folder(*, make: bool) -> str:
             for path in (os.path.dirname(folder), folder):
                 os.makedirs(path, mode=0o700, exist_ok=True)
         except OSError as error:
-            raise NotUsable(f"The folder {folder} cannot be made: {error.strerror}.") from error
+            raise NotUsable(f"The folder {folder} cannot be made: {error.strerror}.", _ELSEWHERE) from error
     return folder
 
 
@@ -84,7 +85,7 @@ def _held(path: str) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise NotUsable(f"{path} cannot be opened: {error.strerror}.") from error
+        raise NotUsable(f"{path} cannot be opened: {error.strerror}.", _ELSEWHERE) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -16,7 +16,7 @@ from keyfob import __version__, wire
 from keyfobd import lifecycle
 from keyfobd.adapters.logs import log_to
 from keyfobd.adapters.process import allow_many_files, harden, take_own_environment
-from keyfobd.core.errors import InternalError, KeyfobError
+from keyfobd.core.errors import InternalError, KeyfobError, StartProblem, StorageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,14 +41,15 @@ class Announcer:
             )
 
     def failed(self, error: KeyfobError) -> None:
-        print(f"keyfobd: {error}", file=sys.stderr)  # noqa: T201 - why there is no daemon, in one line
         answer: wire.ErrorAnswer = {
             "code": error.code,
             "message": error.message,
             "hint": error.hint,
             "exit": error.exit_status,
         }
-        self._send({"error": answer})
+        self._send({"error": answer})  # first: stderr may be a file on a disk that is full, which may be the cause
+        with contextlib.suppress(OSError):
+            print(f"keyfobd: {error}", file=sys.stderr)  # noqa: T201 - why there is no daemon, in one line
 
     def _send(self, message: Mapping[str, Any]) -> None:
         if self.descriptor is None:
@@ -72,16 +73,23 @@ def main(argv: Sequence[str]) -> int:
         # A client that starts the daemon gives it no terminal; systemd and people have a place for stderr.
         log_to(prepared.settings.folders.log / wire.LOG_FILE if arguments.ready_fd is not None else None, level)
         asyncio.run(lifecycle.serve_until_stopped(prepared, announcer.ready, _exit_at_once))
+    except StorageProblem as problem:
+        return _refused(StartProblem(problem.message, "Make room or mend its mode, then run: keyfob start"), announcer)
     except KeyfobError as error:
-        if arguments.ready_fd is not None and log.hasHandlers():  # else the line on stderr is the log's as well
-            log.error("%s", error)  # noqa: TRY400 - an expected failure, in one line
-        announcer.failed(error)
-        return error.exit_status
+        return _refused(error, announcer)
     except Exception as bug:
         log.exception("keyfobd ends because of a bug")
         announcer.failed(InternalError(f"keyfobd met a bug of its own ({type(bug).__name__}).", "Run: keyfob logs"))
         return wire.EXIT_FAILED
     return wire.EXIT_DONE
+
+
+def _refused(error: KeyfobError, announcer: Announcer) -> int:
+    """An expected failure, in one line each for the log and for whoever asked; its exit status."""
+    if announcer.descriptor is not None and log.hasHandlers():  # else the line on stderr is the log's as well
+        log.error("%s", error)
+    announcer.failed(error)
+    return error.exit_status
 
 
 def _parser() -> argparse.ArgumentParser:

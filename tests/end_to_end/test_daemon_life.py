@@ -232,6 +232,29 @@ def test_why_there_is_no_daemon_is_told_by_the_descriptor_as_well(stage: Machine
     assert "KEYFOB_ENDPOINT_PORT" in error["message"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's")
+def test_a_disk_that_is_full_is_said_though_stderr_is_on_it(stage: Machine) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as ready, Path("/dev/full").open("w") as full:
+        ran = stage.run(
+            "bash", "-c", f"ulimit -f 0; exec keyfobd --ready-fd {writing}", pass_fds=[writing], stderr=full
+        )
+        os.close(writing)
+        error = json.load(ready)["error"]
+    assert ran.status == error["exit"] == wire.EXIT_NOT_RUNNING
+    assert f"{wire.LOCK_FILE} cannot be written: File too large." in error["message"]
+    assert error["hint"] == "Make room, then run: keyfob start"
+
+
+def test_a_table_that_cannot_be_written_is_a_start_that_failed(stage: Machine) -> None:
+    file = state_file(stage, "tokens.db")
+    file.parent.parent.mkdir(parents=True, mode=0o700)
+    file.mkdir(parents=True)
+    file.parent.chmod(0o700)
+    assert "then run: keyfob start" in refused(stage)
+    assert stage.run("keyfobd").status == wire.EXIT_NOT_RUNNING
+
+
 def test_a_port_that_is_taken_is_said_with_its_holder(stage: Machine) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))

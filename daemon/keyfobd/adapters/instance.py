@@ -27,15 +27,24 @@ class Instance:
         try:
             self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise StartProblem(f"{path} cannot be opened: {error.strerror}.", "Mend its mode or owner.") from None
+            raise StartProblem(
+                f"{path} cannot be opened: {error.strerror}.",
+                "Mend its mode or owner, or set XDG_STATE_HOME to a folder that can be written, then run: keyfob start",
+            ) from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = os.pread(self._lock, 20, 0).decode("ascii", "replace").strip()
             os.close(self._lock)
             raise _refusal(path, error, holder) from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._lock, 0)
+            os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:  # on a full disk there is no room even for this
+            os.close(self._lock)
+            raise StartProblem(
+                f"{path} cannot be written: {error.strerror}.", "Make room, then run: keyfob start"
+            ) from None
 
     def announce(self, found_at: wire.DaemonFile) -> None:
         """Writes ``daemon.json``. Raises StorageProblem."""

@@ -11,6 +11,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from keyfobd.core.errors import StartProblem
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -72,12 +74,8 @@ _VISIBLE = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 def log_to(file: Path | None, level: str) -> None:
-    """Sets logging up once: into a rotated file, or to stderr (a terminal, systemd's journal)."""
-    handler: logging.Handler = logging.StreamHandler()
-    if file is not None:
-        handler = logging.handlers.RotatingFileHandler(
-            file, maxBytes=ROTATED_AT, backupCount=KEPT, encoding="utf-8", delay=False
-        )
+    """Sets logging up once: into a rotated file, or to stderr (a terminal, systemd's journal). Raises StartProblem."""
+    handler = logging.StreamHandler() if file is None else _rotated(file)
     handler.setFormatter(RedactingFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -89,3 +87,15 @@ def log_to(file: Path | None, level: str) -> None:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL + 1)
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False  # a full disk must not print a traceback for each line that is lost
+
+
+def _rotated(file: Path) -> logging.Handler:
+    try:
+        return logging.handlers.RotatingFileHandler(
+            file, maxBytes=ROTATED_AT, backupCount=KEPT, encoding="utf-8", delay=False
+        )
+    except OSError as error:
+        raise StartProblem(
+            f"The log {file} cannot be opened: {error.strerror}.",
+            "Make room or mend its mode, then run: keyfob start",
+        ) from None

@@ -286,6 +286,7 @@ def test_a_state_folder_that_cannot_be_made_is_said(house: House) -> None:
     ran = house.keyfob("start")
     assert ran.status == 6
     assert ran.err.startswith(f"keyfob: The folder {house.state} cannot be made: ")
+    assert ran.err.endswith("Set XDG_STATE_HOME to a folder that can be written, then run: keyfob start\n")
     assert ran.err.count("\n") == 1
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keyfobd.adapters.logs import RedactingFormatter, redacted
+from keyfobd.adapters.logs import RedactingFormatter, log_to, redacted
+from keyfobd.core.errors import StartProblem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,3 +88,8 @@ def test_libraries_do_not_log_what_they_send_even_when_we_debug(tmp_path: Path) 
     subprocess.run([sys.executable, "-c", CHILD, str(file)], check=True)
     (line,) = file.read_text().splitlines()
     assert line.endswith("DEBUG keyfobd.x: ours")
+
+
+def test_a_log_that_cannot_be_opened_is_no_bug(tmp_path: Path) -> None:
+    with pytest.raises(StartProblem, match=f"The log {tmp_path} cannot be opened: Is a directory."):
+        log_to(tmp_path, "info")
