@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from keyfobd.core.errors import KeyfobError, UsageError
@@ -25,8 +26,10 @@ class SessionWords:
     async def login(self, asked: Asked) -> Lines:
         session = self._house.directory.session(asked.body)
         flow = _flow(asked.body.get("flow"), device=self._house.settings_of(session.name).use_device_code)
-        async for event in self._house.sessions.login(session.name, flow, force=bool(asked.body.get("force"))):
-            yield event
+        coming = self._house.sessions.login(session.name, flow, force=bool(asked.body.get("force")))
+        async with aclosing(coming) as events:  # whoever leaves has left at once
+            async for event in events:
+                yield event
 
     async def logout(self, asked: Asked) -> Mapping[str, Any]:
         if asked.body.get("all"):
