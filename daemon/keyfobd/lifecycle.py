@@ -31,6 +31,7 @@ from keyfobd.core.errors import KeyfobError
 from keyfobd.core.ports import decided_port, ports_to_try
 from keyfobd.directory import Directory
 from keyfobd.exec_tokens import ExecTokens
+from keyfobd.flush import Flush
 from keyfobd.http.callback import Callback
 from keyfobd.http.control import Control
 from keyfobd.http.endpoint import Endpoint
@@ -147,7 +148,11 @@ class Daemon:
             self._clock,
             planners=(self._sessions, self._broker),
             chores=(self._directory.refresh, self.listen_anew_if_gone, self._exec_tokens.look),
-            flush=self._flush,
+            flushes=(
+                Flush("the sign-ins", self._seal_again),
+                Flush("when tokens were used", self._tokens.look),
+                Flush("which roles are in use", self._store_state),
+            ),
             woken=self._broker.changed,
         )
 
@@ -259,11 +264,12 @@ class Daemon:
         await self._control.listen()
         log.info("the control socket was gone and is there again")
 
-    async def _flush(self) -> None:
-        await self._tokens.look()
-        await self._threads.run(partial(self._state_file.store, State(self._port, self._roles_in_use.now())))
+    async def _seal_again(self) -> None:
         if self._seal.storage["kind"] in ("keyring", "key-file"):
             await self._seal.retry()  # a disk that was full; without a key there would be a prompt
+
+    async def _store_state(self) -> None:
+        await self._threads.run(partial(self._state_file.store, State(self._port, self._roles_in_use.now())))
 
     async def _store(self) -> None:
         await self._upkeep.close()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from keyfobd.core.model import Instant
+    from keyfobd.flush import Flush
     from keyfobd.limiter import Clock
 
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Planner(Protocol):
 
 
 class Upkeep:
-    """``planners`` say how long until the next look; ``chores`` are done at each; ``flush`` writes, beside."""
+    """``planners`` say how long until the next look; ``chores`` are done at each; ``flushes`` write, beside."""
 
     def __init__(
         self,
@@ -46,17 +47,16 @@ class Upkeep:
         *,
         planners: Iterable[Planner],
         chores: Iterable[Callable[[], None]],
-        flush: Callable[[], Awaitable[None]],
+        flushes: Iterable[Flush],
         woken: Callable[[], Awaitable[None]],
     ) -> None:
         self._clock = clock
         self._planners = tuple(planners)
         self._chores = tuple(chores)
-        self._flush = flush
+        self._flushes = tuple(flushes)
         self._woken = woken
         self._seen = clock.now()
         self._flushed = clock.now()
-        self._flushing: asyncio.Task[None] | None = None
 
     async def go_on(self) -> None:
         """Looks until cancelled."""
@@ -82,21 +82,13 @@ class Upkeep:
 
     async def close(self) -> None:
         """Writes what is not written."""
-        if self._flushing is not None:
-            await asyncio.wait({self._flushing})
-        await self._flush_alone()
+        await asyncio.gather(*(flush.finish() for flush in self._flushes))
 
     def _flush_if_due(self, now: Instant) -> None:
-        if now.boot - self._flushed.boot < FLUSH_EVERY or (self._flushing is not None and not self._flushing.done()):
-            return  # a disk that hangs does not keep anything from being renewed
-        self._flushed = now
-        self._flushing = asyncio.create_task(self._flush_alone(), name="flush")
-
-    async def _flush_alone(self) -> None:
-        try:
-            await self._flush()
-        except Exception:
-            log.exception("what was used last could not be written")
+        if now.boot - self._flushed.boot >= FLUSH_EVERY:
+            self._flushed = now
+            for flush in self._flushes:
+                flush.begin()
 
 
 def _alone(part: Callable[[], T], otherwise: T) -> T:

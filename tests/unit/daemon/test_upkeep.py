@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fakes import FakeClock, LoopClock
+from keyfobd.core.errors import StorageProblem
 from keyfobd.core.model import jumped
+from keyfobd.flush import Flush
 from keyfobd.upkeep import FLUSH_EVERY, LONGEST, Upkeep
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def upkeep(
         clock,
         planners=[planner],
         chores=[chore or (lambda: None)],
-        flush=(flush or Part()).flush,
+        flushes=[Flush("all", (flush or Part()).flush)],
         woken=never,
     )
 
@@ -97,12 +99,21 @@ async def test_what_may_be_lost_is_written_once_a_minute_and_at_the_end() -> Non
     assert len(flush.times) == 2
 
 
-async def test_a_flush_that_fails_is_logged_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    flush = Part()
-    flush.bug = OSError("disk full")
-    with caplog.at_level(logging.ERROR):
-        await upkeep(FakeClock(), Part(), flush=flush).close()
-    assert "could not be written" in caplog.text
+@pytest.mark.parametrize("trouble", [StorageProblem("disk full"), OSError("disk full"), None])
+async def test_what_fails_or_hangs_keeps_no_other_from_being_written(trouble: Exception | None) -> None:
+    async def fails() -> None:
+        if trouble is None:
+            await never()
+        raise trouble or AssertionError
+
+    clock, other = FakeClock(), Part()
+    flushes = [Flush("this", fails), Flush("that", other.flush)]
+    kept = Upkeep(clock, planners=[], chores=[], flushes=flushes, woken=never)
+    for minute in (1, 2):
+        clock.advance(FLUSH_EVERY)
+        kept.look()
+        await asyncio.sleep(0)
+        assert len(other.times) == minute
 
 
 async def test_a_jump_of_the_wall_clock_is_said(caplog: pytest.LogCaptureFixture) -> None:
