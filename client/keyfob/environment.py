@@ -92,14 +92,20 @@ def for_endpoint(
     left_out = {"variable": TOKEN_FILE, "file": TOKEN}.get(token_in)
     changes = {URL: answer["url"]}
     changes.update((name, value) for name, value in tokens.items() if name != left_out)
-    changes.update(_common(answer, region))
+    changes.update(_common(answer, environ, region))
     changes["AWS_EC2_METADATA_DISABLED"] = "true"  # a failure must not end in slow tries for an instance's role
     changes.update(no_proxy(environ))
     changes.update(instead)
     return Change(changes, (*COMPETITORS, TOKEN, TOKEN_FILE))
 
 
-def for_keys(answer: wire.RoleAnswer, credentials: wire.CredentialProcessAnswer, *, region: str) -> Change:
+def for_keys(
+    answer: wire.RoleAnswer,
+    credentials: wire.CredentialProcessAnswer,
+    environ: Mapping[str, str],
+    *,
+    region: str,
+) -> Change:
     """Plain temporary keys, for places that cannot reach the daemon."""
     changes = {
         "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
@@ -107,13 +113,20 @@ def for_keys(answer: wire.RoleAnswer, credentials: wire.CredentialProcessAnswer,
         "AWS_SESSION_TOKEN": credentials["SessionToken"],
         "AWS_CREDENTIAL_EXPIRATION": credentials["Expiration"],
     }
-    return Change({**changes, **_common(answer, region)}, (*COMPETITORS, URL, TOKEN, TOKEN_FILE))
+    return Change({**changes, **_common(answer, environ, region)}, (*COMPETITORS, URL, TOKEN, TOKEN_FILE))
 
 
-def _common(answer: wire.RoleAnswer, region: str) -> dict[str, str]:
-    region = region or answer["region"] or ""
-    regions = dict.fromkeys(REGION, region) if region else {}  # without one, the shell's own stays
+def _common(answer: wire.RoleAnswer, environ: Mapping[str, str], region: str) -> dict[str, str]:
+    region = region or answer["region"] or _only_one(environ)
+    regions = dict.fromkeys(REGION, region) if region else {}  # without one, the shell's own two stay
     return {**regions, "KEYFOB_ROLE": answer["label"], "KEYFOB_SESSION": answer["session"]}
+
+
+def _only_one(environ: Mapping[str, str]) -> str:
+    """The shell's region where it has that under one name alone: AWS CLI 1 and botocore read AWS_DEFAULT_REGION, every
+    other SDK AWS_REGION."""
+    found = [environ[name] for name in REGION if environ.get(name)]
+    return found[0] if len(found) == 1 else ""
 
 
 def clearing(environ: Mapping[str, str], restored_files: Mapping[str, str | None]) -> Change:

@@ -102,7 +102,7 @@ def keys(found: Arguments) -> environment.Change:
         wire.CREDENTIAL_PROCESS, {"target": target}, start=False, may_ask=False
     )
     role.say_notes([*answer["notes"], f"plain keys: they end at {credentials['Expiration']}, and nothing renews them."])
-    return environment.for_keys(answer, credentials, region=found.get("--region"))
+    return environment.for_keys(answer, credentials, os.environ, region=found.get("--region"))
 
 
 def _asked(found: Arguments, route: str) -> wire.Answer:

@@ -60,9 +60,21 @@ def test_the_region_is_the_one_typed_else_the_profiles_else_the_shells_own(
     typed: str, of_profile: str | None, expected: str | None
 ) -> None:
     answer = cast("wire.EnvAnswer", ENV | {"region": of_profile})
-    change = environment.for_endpoint(answer, {"AWS_REGION": "own"}, region=typed, token_in="both", instead={})
+    environ = {"AWS_REGION": "own", "AWS_DEFAULT_REGION": "another"}
+    change = environment.for_endpoint(answer, environ, region=typed, token_in="both", instead={})
     assert (change.set.get("AWS_REGION"), change.set.get("AWS_DEFAULT_REGION")) == (expected, expected)
     assert not {"AWS_REGION", "AWS_DEFAULT_REGION"} & set(change.unset)
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_a_region_that_the_shell_has_under_one_name_counts_for_every_tool(name: str) -> None:
+    environ = {"AWS_REGION": "", "AWS_DEFAULT_REGION": "", name: "eu-west-1"}
+    keys = cast("wire.CredentialProcessAnswer", CREDENTIALS)
+    for change in (
+        environment.for_endpoint(ANSWER, environ, region="", token_in="both", instead={}),
+        environment.for_keys(ANSWER, keys, environ, region=""),
+    ):
+        assert (change.set["AWS_REGION"], change.set["AWS_DEFAULT_REGION"]) == ("eu-west-1", "eu-west-1")
 
 
 def test_what_is_set_instead_of_default_is_not_unset() -> None:
@@ -72,7 +84,7 @@ def test_what_is_set_instead_of_default_is_not_unset() -> None:
 
 
 def test_plain_keys_come_with_their_end_and_without_the_endpoint() -> None:
-    change = environment.for_keys(ANSWER, cast("wire.CredentialProcessAnswer", CREDENTIALS), region="eu-west-1")
+    change = environment.for_keys(ANSWER, cast("wire.CredentialProcessAnswer", CREDENTIALS), {}, region="eu-west-1")
     assert change.set == {
         "AWS_ACCESS_KEY_ID": "ASIAMADEUP",
         "AWS_SECRET_ACCESS_KEY": "made/up+secret",
