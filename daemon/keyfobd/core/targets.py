@@ -54,9 +54,7 @@ def session_named(word: str | None, known: Known, first: Literal["session", "pro
     """The session that goes by a word: its own name or that of a profile that uses it; for no word the only one there
     is. Raises UnknownTarget, UsageError or ConfigProblem."""
     if not known.sessions:
-        raise ConfigProblem(
-            f"There is no IAM Identity Center session in {known.config_file}.", "Make one: aws configure sso"
-        )
+        raise _no_session(known)
     names = tuple(session.name for session in known.sessions)
     if not word:
         if len(known.sessions) == 1:
@@ -176,7 +174,15 @@ def _with_part(part: str, known: Known) -> list[SsoRole]:
     return list(dict.fromkeys((*named, *spelt)))
 
 
-def _nothing(target: str, known: Known) -> UnknownTarget:
+def _no_session(known: Known) -> ConfigProblem:
+    return ConfigProblem(
+        f"There is no IAM Identity Center session in {known.config_file}.", "Make one: aws configure sso"
+    )
+
+
+def _nothing(target: str, known: Known) -> KeyfobError:
+    if not known.sessions:  # then nothing can be found, however well it is spelt
+        return _no_session(known)
     if target.startswith("arn:"):
         return UnknownTarget(
             f"{_printed(target)} is no role of IAM Identity Center (AWSReservedSSO_…).",

@@ -129,6 +129,13 @@ def test_what_nobody_knows_is_said_with_the_nearest_names(target: str, nearest: 
         assert nearest in caught.value.hint
 
 
+@pytest.mark.parametrize("target", ["ReadOnly@222222222222", "dev", "arn:aws:iam::222222222222:role/x"])
+def test_where_there_is_no_session_that_is_what_is_said(target: str) -> None:
+    with pytest.raises(ConfigProblem, match="There is no IAM Identity Center session in") as caught:
+        resolve({"target": target}, known(aws_config.parse(""), {}, "FILE"))
+    assert caught.value.hint == "Make one: aws configure sso"
+
+
 @pytest.mark.parametrize(
     ("profile", "kind", "words"),
     [
