@@ -32,7 +32,6 @@ ELISION = "…"
 def stage() -> Iterator[Machine]:
     with machine() as one:
         one.simulate(SCENARIO)
-        one.environ["AWS_DEFAULT_REGION"] = "us-east-1"
         yield one
 
 
