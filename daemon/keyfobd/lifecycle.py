@@ -181,7 +181,7 @@ class Daemon:
         return listener
 
     def _make_servers(self, listener: socket.socket, port: int) -> None:
-        peers = PeerLookup()
+        self._peers = peers = PeerLookup()
         own = Own(uid=os.getuid(), port=port, peer_check=peers.works)
         self._listener = listener
         self._endpoint = Endpoint(listener, own, broker=self._broker, tokens=self._tokens, peers=peers)
@@ -291,18 +291,22 @@ class Daemon:
             self._control.stop_listening()
             self._listener.close()
             # 2. Sign-ins end with a word to those who wait for them.
-            await _logged(self._sessions.close, "closing the sessions")
+            await _logged(self._sessions.end_sign_ins, "ending the sign-ins")
             # 3. Who has asked is answered.
             await asyncio.gather(self._control.finish(GRACE), self._endpoint.finish(GRACE), return_exceptions=True)
+            self._peers.close()
         # 4. Nothing is fetched any more, and nothing watched.
-        await _logged(self._broker.close, "closing the broker")
-        await _logged(self._exec_tokens.close, "closing the watches")
         for task in tuple(self._beside):
             task.cancel()
+        await _logged(self._broker.close, "closing the broker")
+        await _logged(self._exec_tokens.close, "closing the watches")
+        # 5. Token renewals have a moment to end. Not before: whoever still asks for a role could begin another, and the
+        #    refresh token that its answer brings would be lost with the daemon, the one before it being used up.
+        await _logged(self._sessions.close, "closing the sessions")
         if self._started:
-            # 5. What was used last is written; sessions and tokens were durable all along.
+            # 6. What was used last is written; sessions and tokens were durable all along.
             await _logged(lambda: asyncio.wait_for(self._store(), GRACE), "storing what was used")
-            # 6. Clients do not look for us any more; the lock goes with the process.
+            # 7. Clients do not look for us any more; the lock goes with the process.
             self._prepared.instance.withdraw()
 
 
