@@ -37,7 +37,7 @@ class FakeSeal:
 
     @property
     def storage(self) -> StorageAnswer:
-        details = {"locked": "the keyring is locked", "memory": "there is no keyring that can be used"}
+        details = {"locked": "the keyring is locked", "memory": "no keyring answers here"}
         return {"kind": self._kind, "detail": self.trouble.message if self.trouble else details.get(self._kind)}
 
     def lock(self) -> None:

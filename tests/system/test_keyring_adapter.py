@@ -136,7 +136,7 @@ async def test_without_a_bus_there_is_no_keyring(tmp_path: Path, monkeypatch: py
     life = seal(tmp_path)
     assert await life.open() == ()
     assert life.storage["kind"] == "memory"
-    assert (life.storage["detail"] or "").startswith("there is no keyring that can be used")
+    assert (life.storage["detail"] or "").startswith("no keyring answers here")
 
 
 async def test_a_plaintext_keyring_that_is_installed_is_not_taken(

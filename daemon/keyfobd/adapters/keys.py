@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 import os
 import stat
 import sys
@@ -14,8 +15,10 @@ from keyfobd.adapters.sealed_file import KEY_BYTES
 from keyfobd.core.errors import StorageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 SERVICE = "keyfob"
 ITEM = "sealed sessions"
@@ -108,7 +111,17 @@ class KeyFile:
 
 def operating_system_keyring() -> Keyring:
     """The keyring of this desktop. Asks D-Bus. Raises NoKeyring."""
-    return first_usable(allowed_keyrings(sys.platform))
+    keyring = first_usable(allowed_keyrings(sys.platform))
+    if keyring is None:
+        raise NoKeyring(no_keyring(sys.platform, os.environ))
+    return keyring
+
+
+def no_keyring(platform: str, environ: Mapping[str, str]) -> str:
+    """Why there is none, as a person would say it; what the libraries said is in the log."""
+    if platform.startswith("linux") and not environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return "no keyring answers here, since there is no D-Bus session"
+    return "no keyring answers here"
 
 
 def allowed_keyrings(platform: str) -> tuple[type[Keyring], ...]:
@@ -119,17 +132,16 @@ def allowed_keyrings(platform: str) -> tuple[type[Keyring], ...]:
     return (macOS.Keyring,) if platform == "darwin" else (SecretService.Keyring, kwallet.DBusKeyring)
 
 
-def first_usable(kinds: Iterable[type[Keyring]]) -> Keyring:
-    """One of the first kind that works here. Raises NoKeyring, with the first kind's reason."""
-    reasons = []
+def first_usable(kinds: Iterable[type[Keyring]]) -> Keyring | None:
+    """One of the first kind that works here."""
     for kind in kinds:
         try:
             _ = kind.priority  # type: ignore[attr-defined]  # keyring's property of a class: raises where it cannot work
         except Exception as error:  # noqa: BLE001 - RuntimeError by contract, D-Bus's own errors in practice
-            reasons.append(_said(error))
+            log.info("%s.%s cannot be used: %s", kind.__module__, kind.__name__, _said(error))
         else:
             return kind()
-    raise NoKeyring(f"there is no keyring that can be used ({reasons[0]})")
+    return None
 
 
 def _without_following(path: str, flags: int) -> int:
@@ -149,7 +161,8 @@ def _decoded(text: str) -> bytes:
 def _why(error: Exception) -> str:
     if type(error).__name__ in ("KeyringLocked", "LockedException", "PromptDismissedException"):
         return "the keyring is locked"
-    return f"the keyring cannot be used ({_said(error)})"
+    log.warning("the keyring answers with an error: %s: %s", type(error).__name__, _said(error))
+    return "the keyring answers with an error"
 
 
 def _said(error: Exception) -> str:

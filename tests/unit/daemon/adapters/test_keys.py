@@ -20,6 +20,7 @@ from keyfobd.adapters.keys import (
     NoKeyring,
     allowed_keyrings,
     first_usable,
+    no_keyring,
     operating_system_keyring,
 )
 
@@ -64,10 +65,13 @@ class Broken(FakeKeyring):
 
 
 @pytest.mark.parametrize("act", [KeyringKey.get, lambda key: key.put(KEY)])
-def test_whatever_a_backend_raises_is_told_in_one_line(act: Callable[[KeyringKey], object]) -> None:
+def test_whatever_a_backend_raises_is_told_in_plain_words_and_logged_in_its_own(
+    act: Callable[[KeyringKey], object], caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(KeyWithheld) as caught:
         act(KeyringKey(Broken))
-    assert str(caught.value) == "the keyring cannot be used (DBus error for keyfob/sealed sessions)"
+    assert str(caught.value) == "the keyring answers with an error"
+    assert "OSError: DBus error for keyfob/sealed sessions" in caplog.text
 
 
 def test_a_keyring_by_any_other_name_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +87,7 @@ def test_a_keyring_by_any_other_name_is_not_asked(monkeypatch: pytest.MonkeyPatc
     keyring.set_keyring(PlaintextKeyring())  # type: ignore[no-untyped-call]  # keyring's own __init__
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus")
-    with pytest.raises(NoKeyring, match="there is no keyring that can be used"):
+    with pytest.raises(NoKeyring, match=r"^no keyring answers here$"):
         operating_system_keyring()
 
 
@@ -105,9 +109,22 @@ def test_the_first_keyring_that_works_is_taken() -> None:
     assert type(first_usable([Unusable, FakeKeyring])) is FakeKeyring
 
 
-def test_without_one_that_works_the_first_one_s_reason_is_told() -> None:
-    with pytest.raises(NoKeyring, match=r"there is no keyring that can be used \(the daemon is not running\)"):
-        first_usable([Unusable, Unusable])
+def test_without_one_that_works_each_one_s_reason_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        assert first_usable([Unusable, Unusable]) is None
+    assert caplog.text.count("the daemon is not running") == 2
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "why"),
+    [
+        ("linux", {}, "no keyring answers here, since there is no D-Bus session"),
+        ("linux", {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/x"}, "no keyring answers here"),
+        ("darwin", {}, "no keyring answers here"),
+    ],
+)
+def test_why_there_is_none_is_said_in_a_person_s_words(platform: str, environ: dict[str, str], why: str) -> None:
+    assert no_keyring(platform, environ) == why
 
 
 # --- the key file
