@@ -272,7 +272,8 @@ if TYPE_CHECKING:
 
     class StorageAnswer(TypedDict):
         kind: Literal["keyring", "key-file", "memory", "opening", "locked"]
-        detail: str | None  # null when all is well
+        detail: str | None  # null when all is well; else it stands behind a colon
+        offer_key_file: NotRequired[bool]  # there is no keyring, and a key file would help; absent: it would not
 
     class StorageRequest(TypedDict):
         kind: Literal["key-file"]

@@ -201,7 +201,8 @@ def test_without_a_keyring_login_and_status_say_that_the_session_ends_with_the_d
     stage.environ["KEYFOB_STORAGE_KIND"] = "auto"
     login = stage.sign_in()
     assert login.status == 0
-    assert "ends with the daemon" in login.err
+    assert "ends with the daemon: no keyring answers here" in login.err
+    assert "set KEYFOB_STORAGE_KIND=key-file, then run: keyfob restart" in login.err
     assert "memory" in stage.run("keyfob", "status").out
 
 

@@ -128,7 +128,7 @@ async def test_a_locked_keyring_and_no_file_is_memory(tmp_path: Path) -> None:
     lock()
     life = seal(tmp_path)
     assert await life.open() == ()
-    assert life.storage == {"kind": "memory", "detail": "the keyring is locked"}
+    assert life.storage == {"kind": "memory", "detail": "the keyring is locked", "offer_key_file": True}
 
 
 async def test_without_a_bus_there_is_no_keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 
+WITHOUT_KEYRING = "To keep sign-ins in a private file, set KEYFOB_STORAGE_KIND=key-file, then run: keyfob restart"
+"""The way out where nobody can be asked."""
+
+
 class Ways:
     """How a sign-in is to be shown to the person. ``no_browser_since`` is why a code is used though nobody said so."""
 
@@ -188,21 +192,35 @@ def _finish(done: wire.Answer) -> None:
     storage: wire.StorageAnswer = done.get("storage") or {"kind": "keyring", "detail": None}
     if done.get("already"):
         terminal.say(f"Already signed in to {session}. To sign in anew: keyfob login {session} --force")
-    # Without a detail it is in memory because the settings say so: nothing is to be offered.
-    unwanted = storage["kind"] == "memory" and storage["detail"] is not None
-    taken = unwanted and terminal.interactive() and _offer_key_file(storage)
+    offered = storage.get("offer_key_file", False)
+    taken = offered and terminal.interactive() and _key_file_taken(session, storage)
     for line in () if taken else done.get("notes", ()):
         terminal.note(line)
+    if offered and not terminal.interactive():
+        terminal.note(WITHOUT_KEYRING)
     if not done.get("already"):
         terminal.say(f"Successfully logged into Start URL: {start_url}")
 
 
+def _key_file_taken(session: str, storage: wire.StorageAnswer) -> bool:
+    """Whether the person took the key file, and there is one now. Whatever comes of it, they are signed in."""
+    try:
+        return _offer_key_file(storage)
+    except KeyboardInterrupt:
+        terminal.say("")
+        terminal.note(f"Signed in to {session} all the same, until the daemon stops.")
+        raise
+    except ClientError as error:
+        terminal.note(str(error))
+        return False
+
+
 def _offer_key_file(storage: wire.StorageAnswer) -> bool:
-    """Whether the person took the key file. The daemon offers nothing itself: it has nobody to ask."""
+    """The daemon offers nothing itself: it has nobody to ask. Raises ClientError, KeyboardInterrupt."""
     terminal.say(
-        f"There is no usable keyring here ({storage['detail']}), so this sign-in would end with\n"
-        "keyfobd. It can be kept in a file whose key lies beside it, in a file of yours alone. That protects as a\n"
-        "private file does, no better than the AWS CLI's own cache: whoever can read your files can read it."
+        f"This sign-in would end with the daemon: {storage['detail']}.\n"
+        "It can be kept in a file whose key lies beside it, in a file of yours alone. That protects as a private file\n"
+        "does, no better than the AWS CLI's own cache: whoever can read your files can read it."
     )
     if not terminal.confirm("Keep it so?"):
         return False

@@ -87,5 +87,6 @@ def _remarks(status: wire.Answer) -> list[str]:
     remarks += [f"{r['role_name']}@{r['account_id']}: {r['detail']}" for r in status["roles"] if r["detail"]]
     if storage["kind"] == "memory":
         reason = f" ({storage['detail']})" if storage["detail"] else ""
-        return [*remarks, f"Sessions are kept in memory alone{reason}: they end with keyfobd."]
+        remarks.append(f"Sessions are kept in memory alone{reason}: they end with keyfobd.")
+        return [*remarks, login.WITHOUT_KEYRING] if storage.get("offer_key_file") else remarks
     return [*remarks, f"storage: {storage['detail']}"] if storage["detail"] else remarks

@@ -30,6 +30,14 @@ class Found:
     key: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why there is no key, and whether a key file would help: a person may be offered one."""
+
+    why: str
+    offer_key_file: bool
+
+
 class KeySearch:
     """The places a key can be in. ``deadline`` in seconds: a locked keyring whose prompt nobody sees blocks for ever,
     in a thread that is then left behind."""
@@ -43,9 +51,10 @@ class KeySearch:
         self._deadline = deadline
         self._threads = threads
 
-    async def find(self, sealed: Sealed | None) -> Found | str:
+    async def find(self, sealed: Sealed | None) -> Found | Missing:
         """The key of the file; without a file a key for a first one, made if need be; or why there is none."""
         reasons = []
+        no_key_file = False
         for place in self._places(sealed):
             try:
                 key = await self._ask(place, sealed)
@@ -54,9 +63,10 @@ class KeySearch:
                 continue
             if key is not None and (sealed is None or sealed.fits(key)):
                 return Found(place, key)
+            no_key_file = no_key_file or place == "key-file"
             if sealed is not None and (key is not None or place in ("keyring", self.setting)):
                 reasons.append(f"the key of the sealed file is not in the {_NAMES[place]}")
-        return "; ".join(reasons)
+        return Missing("; ".join(reasons), offer_key_file=sealed is None and no_key_file)
 
     async def key_file(self) -> Found:
         """The key file's key, made if there is none. Raises KeyWithheld."""

@@ -64,6 +64,7 @@ class Seal:
         self._trouble: str | None = None  # why the last writing failed
         self._key: bytes | None = None
         self._lacks_first_key = False  # no file, and no key for one
+        self._offer_key_file = False  # and a key file would be one
         self._memory: dict[str, SealedSession] = {}
         self._asked, self._durable = 0, 0  # numbers of the last content handed in, and of the last one on disk
         self._writer: asyncio.Task[StorageProblem | None] | None = None
@@ -72,7 +73,10 @@ class Seal:
     @property
     def storage(self) -> StorageAnswer:
         """Where sessions are kept, and what is the matter with that."""
-        return {"kind": self._kind, "detail": self._trouble or self._detail}
+        answer: StorageAnswer = {"kind": self._kind, "detail": self._trouble or self._detail}
+        if self._kind == "memory" and self._offer_key_file:
+            answer["offer_key_file"] = True
+        return answer
 
     async def open(self) -> tuple[SealedSession, ...]:
         """Find the key and read the file. Trouble is told by ``storage``; nothing expected is raised. Sessions stored
@@ -128,9 +132,10 @@ class Seal:
             found = await self._search.find(sealed)
             if isinstance(found, Found):
                 return await self._begin(found, sealed, aside)
-            self._kind, self._detail = ("locked" if sealed else "memory"), _joined(found, _broken(aside))
-            self._lacks_first_key = sealed is None
+            self._kind, self._detail = ("locked" if sealed else "memory"), _joined(found.why, _broken(aside))
+            self._lacks_first_key, self._offer_key_file = sealed is None, found.offer_key_file
         except Untouchable as error:
+            self._offer_key_file = False
             self._kind, self._detail = "memory", str(error)
         return ()
 

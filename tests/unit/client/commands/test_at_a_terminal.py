@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -172,33 +173,60 @@ def test_login_lets_one_pick_of_several_sessions(person: Machine, daemon: FakeDa
     assert daemon.bodies(wire.LOGIN)[1]["session"] == "work"
 
 
+NO_KEYRING = {"kind": "memory", "detail": "no keyring answers here", "offer_key_file": True}
+LASTING = f"Successfully logged into Start URL: {START_URL}\n"
+
+
 def test_without_a_keyring_the_key_file_is_offered_in_plain_words(person: Machine, daemon: FakeDaemon) -> None:
-    daemon.reply(wire.LOGIN, answer({**DONE, "storage": {"kind": "memory", "detail": "no D-Bus"}, "notes": ["ends"]}))
+    daemon.reply(wire.LOGIN, answer({**DONE, "storage": NO_KEYRING, "notes": ["ends"]}))
     daemon.reply(wire.STORAGE, answer({"kind": "key-file", "detail": None}))
     terminal = Terminal(person, "keyfob", "login", "--no-browser")
     terminal.until("Keep it so? [Y/n]")
     terminal.press("y\n")
     assert terminal.end()[0] == 0
     assert daemon.bodies(wire.STORAGE) == [{"kind": "key-file"}]
-    assert "no D-Bus" in terminal.said
+    assert "This sign-in would end with the daemon: no keyring answers here.\n" in terminal.said
+    assert "KEYFOB_STORAGE_KIND" not in terminal.said  # for those who cannot be asked
     assert "keyfob: ends" not in terminal.said
 
 
 def test_who_wants_no_key_file_is_told_what_that_means(person: Machine, daemon: FakeDaemon) -> None:
-    daemon.reply(
-        wire.LOGIN, answer({**DONE, "storage": {"kind": "memory", "detail": "no D-Bus"}, "notes": ["it ends"]})
-    )
+    daemon.reply(wire.LOGIN, answer({**DONE, "storage": NO_KEYRING, "notes": ["it ends"]}))
     terminal = Terminal(person, "keyfob", "login", "--no-browser")
     terminal.until("[Y/n]")
     terminal.press("n\n")
     assert terminal.end()[0] == 0
     assert daemon.bodies(wire.STORAGE) == []
     assert "keyfob: it ends\n" in terminal.said
-    assert terminal.said.endswith(f"Successfully logged into Start URL: {START_URL}\n")
+    assert terminal.said.endswith(LASTING)
 
 
-def test_who_wants_memory_alone_is_offered_nothing(person: Machine, daemon: FakeDaemon) -> None:
-    daemon.reply(wire.LOGIN, answer({**DONE, "storage": {"kind": "memory", "detail": None}, "notes": ["it ends"]}))
+def test_a_key_file_that_cannot_be_costs_no_sign_in(person: Machine, daemon: FakeDaemon) -> None:
+    full: wire.ErrorAnswer = {"code": "storage", "message": "No space left.", "hint": "Make room.", "exit": 1}
+    daemon.reply(wire.LOGIN, answer({**DONE, "storage": NO_KEYRING, "notes": ["it ends"]}))
+    daemon.reply(wire.STORAGE, refusal(full))
+    terminal = Terminal(person, "keyfob", "login", "--no-browser")
+    terminal.until("[Y/n]")
+    terminal.press("y\n")
+    assert terminal.end()[0] == 0
+    assert terminal.said.endswith(f"keyfob: No space left. Make room.\nkeyfob: it ends\n{LASTING}")
+    assert "Kept." not in terminal.said
+
+
+def test_ctrl_c_at_the_offer_says_that_the_sign_in_is_done(person: Machine, daemon: FakeDaemon) -> None:
+    daemon.reply(wire.LOGIN, answer({**DONE, "storage": NO_KEYRING, "notes": ["it ends"]}))
+    terminal = Terminal(person, "keyfob", "login", "--no-browser")
+    terminal.until("[Y/n]")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end()[0] == 130
+    assert terminal.said.endswith("[Y/n] \nkeyfob: Signed in to work all the same, until the daemon stops.\n")
+
+
+@pytest.mark.parametrize("detail", [None, "sessions.key cannot be written: No space left on device"])
+def test_where_a_key_file_would_not_help_none_is_offered(
+    person: Machine, daemon: FakeDaemon, detail: str | None
+) -> None:
+    daemon.reply(wire.LOGIN, answer({**DONE, "storage": {"kind": "memory", "detail": detail}, "notes": ["it ends"]}))
     terminal = Terminal(person, "keyfob", "login", "--no-browser")
     assert terminal.end()[0] == 0
     assert "[Y/n]" not in terminal.said

@@ -198,6 +198,20 @@ def test_ctrl_c_leaves_the_sign_in(person: Machine, daemon: FakeDaemon) -> None:
     assert daemon.left.wait(10)
 
 
+def test_without_a_keyring_or_anybody_to_ask_the_way_out_is_named_before_success(
+    person: Machine, daemon: FakeDaemon
+) -> None:
+    memory = {"kind": "memory", "detail": "no keyring answers here", "offer_key_file": True}
+    daemon.reply(wire.LOGIN, answer({**DONE, "storage": memory, "notes": ["it ends"]}))
+    ran = person.run("keyfob", "login", "--no-browser")
+    assert ran.status == 0
+    assert ran.err == (
+        "keyfob: it ends\n"
+        "keyfob: To keep sign-ins in a private file, set KEYFOB_STORAGE_KIND=key-file, then run: keyfob restart\n"
+        f"{SUCCESS}"
+    )
+
+
 # --- logout -------------------------------------------------------------------------------------------------------
 
 

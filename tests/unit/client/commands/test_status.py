@@ -58,13 +58,19 @@ def test_sessions_and_roles_stand_in_columns() -> None:
 @pytest.mark.parametrize(
     ("storage", "says"),
     [
+        (
+            {"kind": "memory", "detail": "no keyring", "offer_key_file": True},
+            "end with keyfobd.\nTo keep sign-ins in a private file, set KEYFOB_STORAGE_KIND=key-file, then run: keyfob",
+        ),
         ({"kind": "memory", "detail": "no keyring"}, "Sessions are kept in memory alone (no keyring): they end with"),
         ({"kind": "memory", "detail": None}, "Sessions are kept in memory alone: they end with keyfobd.\n"),
         ({"kind": "locked", "detail": "the keyring is locked"}, "storage: the keyring is locked\n"),
     ],
 )
-def test_where_sessions_are_kept_is_said_if_it_matters(storage: dict[str, str | None], says: str) -> None:
-    assert says in as_text(status(storage=storage))
+def test_where_sessions_are_kept_is_said_if_it_matters(storage: dict[str, Any], says: str) -> None:
+    text = as_text(status(storage=storage))
+    assert says in text
+    assert ("KEYFOB_STORAGE_KIND" in text) == ("offer_key_file" in storage)
 
 
 def test_what_is_wrong_with_the_daemon_or_a_session_is_said() -> None:

@@ -248,9 +248,42 @@ async def test_auto_takes_a_key_file_that_is_there_before_memory(disk: Disk) -> 
 async def test_auto_makes_no_key_file_by_itself(disk: Disk) -> None:
     disk.there_is_a_keyring = False
     seal = await opened(disk)
-    assert seal.storage == {"kind": "memory", "detail": "no keyring answers here"}
+    assert seal.storage == {"kind": "memory", "detail": "no keyring answers here", "offer_key_file": True}
     await seal.store(STORED)
     assert disk.names() == []
+
+
+@pytest.mark.parametrize("setting", ["keyring", "key-file", "memory"])
+async def test_a_key_file_is_offered_by_the_setting_auto_alone(disk: Disk, setting: Setting) -> None:
+    disk.there_is_a_keyring = False
+    disk.key_file = disk.folder / "missing" / "key"  # so that none can be made
+    seal = await opened(disk, setting)
+    assert seal.storage["kind"] == "memory"
+    assert "offer_key_file" not in seal.storage
+
+
+async def test_no_key_file_is_offered_where_there_is_one_that_cannot_be_used(disk: Disk) -> None:
+    disk.there_is_a_keyring = False
+    disk.key_file.touch(mode=0o644)
+    seal = await opened(disk)
+    assert seal.storage["kind"] == "memory"
+    assert "others can read" in (seal.storage["detail"] or "")
+    assert "offer_key_file" not in seal.storage
+
+
+async def test_no_key_file_is_offered_while_the_sealed_file_waits_for_its_keyring(disk: Disk) -> None:
+    await stored(disk)
+    disk.there_is_a_keyring = False
+    seal = await opened(disk)
+    assert seal.storage["kind"] == "locked"
+    assert "offer_key_file" not in seal.storage
+
+
+async def test_once_there_is_a_key_file_none_is_offered(disk: Disk) -> None:
+    disk.there_is_a_keyring = False
+    seal = await opened(disk)
+    await seal.use_key_file()
+    assert seal.storage == {"kind": "key-file", "detail": None}
 
 
 async def test_a_file_sealed_with_the_key_file_is_opened_without_asking_the_keyring(disk: Disk) -> None:
