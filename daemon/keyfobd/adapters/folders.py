@@ -44,12 +44,18 @@ def standard_folders() -> Folders:
     has no platformdirs: wire names them.
 
     The runtime folder has a part for each state folder: one user with two homes has two daemons, and both see the same
-    XDG_RUNTIME_DIR."""
+    XDG_RUNTIME_DIR. Raises StartProblem."""
     places = PlatformDirs("keyfob", appauthor=False)
     with warnings.catch_warnings():
         # Without XDG_RUNTIME_DIR (cron, su, containers) it warns and names a folder in /tmp, which we check ourselves.
         warnings.simplefilter("ignore")
-        runtime = Path(places.user_runtime_dir)
+        try:
+            runtime = Path(places.user_runtime_dir)
+        except PermissionError as error:  # its name in /tmp is somebody else's, or a link
+            raise StartProblem(
+                f"There is no safe folder for sockets: {error}.",
+                "Set XDG_RUNTIME_DIR to a folder of yours alone, then run: keyfob start",
+            ) from None
     state = Path(wire.state_folder())
     return Folders(config=Path(places.user_config_dir), state=state, runtime=runtime / _short_name(state), log=state)
 

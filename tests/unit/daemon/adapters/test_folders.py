@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -158,6 +159,18 @@ def test_without_xdg_runtime_dir_there_is_a_folder_still_and_no_warning(monkeypa
         warnings.simplefilter("always")
         assert standard_folders().runtime.parent.name == "keyfob"
     assert caught == []
+
+
+@pytest.mark.skipif(Path(f"/run/user/{os.getuid()}").exists(), reason="the person's own would be used")
+def test_a_temporary_folder_that_was_put_there_for_us_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / f"runtime-{os.getuid()}").symlink_to("/nonexistent")
+    with pytest.raises(StartProblem, match="no safe folder for sockets") as caught:
+        standard_folders()
+    assert "XDG_RUNTIME_DIR" in caught.value.hint
 
 
 def test_each_state_folder_has_a_runtime_folder_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
