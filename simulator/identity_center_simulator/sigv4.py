@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -56,9 +57,18 @@ def claim_of(headers: Mapping[str, str]) -> Claim:
 def verify(claim: Claim, secret: str, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
     """Raises StsRefused (SignatureDoesNotMatch). The session token must be among what was signed. ``headers`` are found
     whatever their case."""
+    _check_body(headers, body)
     expected = _signature(claim, secret, method, url, headers, body)
     needed = {"host", "x-amz-date", "x-amz-security-token"}
     if not needed <= set(claim.signed_headers) or not hmac.compare_digest(expected, claim.signature):
+        raise StsRefused(403, "SignatureDoesNotMatch", MISMATCH)
+
+
+def _check_body(headers: Mapping[str, str], body: bytes) -> None:
+    """A signer takes a body's digest from this header where there is one, so it must be true; ``UNSIGNED-PAYLOAD`` is
+    S3's alone."""
+    told = headers.get("X-Amz-Content-SHA256")
+    if told is not None and told != hashlib.sha256(body).hexdigest():
         raise StsRefused(403, "SignatureDoesNotMatch", MISMATCH)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -16,9 +17,13 @@ BODY = b"Action=GetCallerIdentity&Version=2011-06-15"
 SECRET = "made-up-secret"
 
 
-def signed(*, url: str = URL, service: str = "sts", token: str | None = "token") -> CIMultiDict[str]:
-    """The headers of a request as botocore signs and sends it."""
+def signed(
+    *, url: str = URL, service: str = "sts", token: str | None = "token", digest: str | None = None
+) -> CIMultiDict[str]:
+    """The headers of a request as botocore signs and sends it. ``digest``: what they say of the body."""
     headers = {"Host": "127.0.0.1:5399", "Content-Type": "application/x-www-form-urlencoded"}
+    if digest is not None:
+        headers["X-Amz-Content-SHA256"] = digest
     request = AWSRequest("POST", url, headers=headers, data=BODY)
     SigV4Auth(Credentials("ASIAEXAMPLE", SECRET, token), service, "eu-west-1").add_auth(request)
     return CIMultiDict(request.headers.items())
@@ -67,6 +72,17 @@ def test_nor_what_had_a_signed_header_changed(name: str) -> None:
     headers[name] += "0"
 
     assert outcome(headers) == "SignatureDoesNotMatch"
+
+
+def test_a_signed_digest_of_the_body_must_be_true() -> None:
+    digest = hashlib.sha256(BODY).hexdigest()
+
+    assert outcome(signed(digest=digest)) == "good"
+    assert outcome(signed(digest=digest), body=BODY + b"&x=1") == "SignatureDoesNotMatch"
+
+
+def test_a_body_may_not_stay_unsigned() -> None:
+    assert outcome(signed(digest="UNSIGNED-PAYLOAD")) == "SignatureDoesNotMatch"
 
 
 def test_the_token_must_be_among_what_was_signed() -> None:
