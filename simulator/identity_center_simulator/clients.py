@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
-from urllib.parse import urlsplit
 
 from identity_center_simulator import issue
 from identity_center_simulator.errors import OidcRefused
@@ -22,6 +22,10 @@ REFRESH_TOKEN: GrantType = "refresh_token"  # noqa: S105 - a grant's name, not a
 GRANT_TYPES = (DEVICE_CODE, AUTHORIZATION_CODE, REFRESH_TOKEN)
 
 MOST_SCOPES = 25
+
+# Browsers and URL parsers differ over what stands before a backslash or an "@", and over control characters and strange
+# ports. Such addresses are refused, not taken apart: http://evil.example\@127.0.0.1/ leads a browser to evil.example.
+_LOOPBACK = re.compile(r"http://127\.0\.0\.1(?::(?P<port>[1-9][0-9]{0,4}))?(?P<path>(?:/(?:(?![?#\\@])[!-~])*)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +119,14 @@ def requested_grants(members: Mapping[str, Any], settings: Settings) -> frozense
 
 def redirect_allowed(registered: tuple[str, ...], wanted: str) -> bool:
     """Whether a redirect URI was registered; the port of a loopback address is free (RFC 8252 §7.3)."""
-    return _without_port(wanted) in {_without_port(uri) for uri in registered}
+    path = _loopback_path(wanted)
+    return path is not None and path in {_loopback_path(uri) for uri in registered}
 
 
-def _without_port(uri: str) -> tuple[str, str | None, str, str, str]:
-    parts = urlsplit(uri)
-    return (parts.scheme, parts.hostname, parts.path, parts.query, parts.fragment)
+def _loopback_path(uri: str) -> str | None:
+    """The path of ``http://127.0.0.1[:port]/path``; None for any other address, however little it differs."""
+    found = _LOOPBACK.fullmatch(uri)
+    return found["path"] if found is not None and int(found["port"] or 80) <= 65535 else None
 
 
 def _redirect_uris(members: Mapping[str, Any], grants: frozenset[GrantType], settings: Settings) -> tuple[str, ...]:
@@ -133,9 +139,8 @@ def _redirect_uris(members: Mapping[str, Any], grants: frozenset[GrantType], set
 
 
 def _loopback(uri: str, settings: Settings) -> bool:
-    scheme, host, path, query, fragment = _without_port(uri)
-    right_path = path == "/oauth/callback" or settings.redirect_uris == "relaxed"
-    return scheme == "http" and host == "127.0.0.1" and right_path and not query and not fragment
+    path = _loopback_path(uri)
+    return path == "/oauth/callback" or (path is not None and settings.redirect_uris == "relaxed")
 
 
 def _strings(members: Mapping[str, Any], name: str) -> tuple[str, ...]:

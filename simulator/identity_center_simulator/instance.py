@@ -97,7 +97,10 @@ class Instance:
 
     def knows_start_url(self, url: Any) -> bool:
         known = {normalised_start_url(each) for each in self.scenario.start_urls}
-        return isinstance(url, str) and normalised_start_url(url) in known
+        try:
+            return isinstance(url, str) and normalised_start_url(url) in known
+        except ValueError:  # http://[
+            return False
 
     def assignments(self, session: PortalSession) -> Mapping[str, tuple[str, ...]]:
         """What a session is entitled to."""

@@ -74,6 +74,7 @@ class Scenario:
 
 
 def normalised_start_url(url: str) -> str:
-    """For comparison: people paste ``…/start``, ``…/start/``, ``…/start#`` and ``…/start/#/`` for the same."""
+    """For comparison: people paste ``…/start``, ``…/start/``, ``…/start#`` and ``…/start/#/`` for the same.
+    Raises ValueError for what is no address."""
     parts = urlsplit(url.strip())
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"

@@ -153,12 +153,11 @@ class TestStartDeviceAuthorization:
 
         assert oidc.start_device_authorization(**register(simulator.url), startUrl=START_URL + ending)["userCode"]
 
-    def test_refuses_an_unknown_start_url_without_a_word(self, simulator: SimulatorProcess) -> None:
+    @pytest.mark.parametrize("url", ["https://other.awsapps.com/start", "http://["])
+    def test_refuses_an_unknown_start_url_without_a_word(self, simulator: SimulatorProcess, url: str) -> None:
         oidc, registration = client("sso-oidc", simulator.url), register(simulator.url)
 
-        found = refused(
-            lambda: oidc.start_device_authorization(**registration, startUrl="https://other.awsapps.com/start")
-        )
+        found = refused(lambda: oidc.start_device_authorization(**registration, startUrl=url))
 
         assert found == ("InvalidRequestException", 400, "")
 

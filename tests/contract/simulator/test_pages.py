@@ -149,6 +149,9 @@ class TestAuthorize:
             {"client_id": "nobody"},
             {"redirect_uri": "http://127.0.0.1:49152/elsewhere"},
             {"redirect_uri": "https://example.com/oauth/callback"},
+            {"redirect_uri": "http://evil.example\\@127.0.0.1/oauth/callback"},
+            {"redirect_uri": "http://127.0.0.1/oauth/callback\r\nX: y"},
+            {"redirect_uri": "http://["},
             {"redirect_uri": None},
         ],
     )

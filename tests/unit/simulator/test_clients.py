@@ -76,6 +76,48 @@ def test_members_of_the_wrong_kind_are_refused(members: dict[str, Any]) -> None:
         registered(Clients(), **members)
 
 
+MISLEADING = [
+    "http://evil.example\\@127.0.0.1/oauth/callback",
+    "http://user@127.0.0.1/oauth/callback",
+    "http://user:word@127.0.0.1:1/oauth/callback",
+    "http://127.0.0.1:65536/oauth/callback",
+    "http://127.0.0.1:port/oauth/callback",
+    "http://127.0.0.1:/oauth/callback",
+    "http://127.0.0.1/oauth/callback#",
+    "http://127.0.0.1/oauth/callback?",
+    "http://127.0.0.1/oauth/callback\r\nX: y",
+    "http://127.0.0.1/oauth/callback\n",
+    " http://127.0.0.1/oauth/callback",
+    "http://127.0.0.1/oauth\\callback",
+    "http://127.0.0.1/oauth/\u00e7allback",
+    "http://[",
+]
+"""Addresses that one program or another reads as something else than the loopback address."""
+
+
+@pytest.mark.parametrize("uri", MISLEADING)
+@pytest.mark.parametrize("rule", ["strict", "relaxed"])
+def test_misleading_redirect_addresses_are_neither_registered_nor_redirected_to(uri: str, rule: str) -> None:
+    settings = Settings().changed({"redirect_uris": rule})
+    members = {"clientName": "a", "clientType": "public", "redirectUris": [uri]}
+
+    with pytest.raises(OidcRefused) as caught:
+        Clients().register(members, settings, "us-east-1", NOW)
+
+    assert caught.value.code == "InvalidRedirectUriException"
+    assert not redirect_allowed(("http://127.0.0.1/oauth/callback", uri), uri)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/other/path%20here"])
+def test_relaxed_any_path_of_the_loopback_address_can_be_registered(path: str) -> None:
+    settings = Settings().changed({"redirect_uris": "relaxed"})
+    uri = f"http://127.0.0.1{path}"
+    members = {"clientName": "a", "clientType": "public", "redirectUris": [uri]}
+
+    assert Clients().register(members, settings, "us-east-1", NOW).redirect_uris == (uri,)
+    assert redirect_allowed((uri,), f"http://127.0.0.1:49152{path}")
+
+
 @pytest.mark.parametrize(
     ("wanted", "allowed"),
     [
