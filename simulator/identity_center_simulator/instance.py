@@ -51,9 +51,11 @@ class Instance:
     def answer(self, subject: AuthorizationRequest | DeviceAuthorization, user: str | None, now: float) -> str | None:
         """A person allows (as ``user``) or denies (None) a sign-in; the authorization code, where one is due.
 
-        Raises NoSuchUser, and OidcRefused in the wrong Region: there the browser alone learns of it, and a device code
-        stays pending.
+        Raises NoSuchUser, and OidcRefused for a client whose registration is gone by now, and in the wrong Region:
+        there the browser alone learns of it, and a device code stays pending.
         """
+        if self.clients.find(subject.client_id, now) is None:
+            raise OidcRefused("InvalidClientException")
         if user is not None and self.settings.wrong_region:
             raise OidcRefused("InvalidGrantException")
         session_id = None if user is None else self.sign_in(user, now).id
