@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MOST_CALLS = 20_000
+LONGEST_NUMBER = 9  # digits
 
 
 @dataclass(slots=True)
@@ -50,14 +51,14 @@ class Call:
 
 def fingerprint(secret: str) -> str:
     """Tells one secret from another, and nothing else."""
-    return hashlib.sha256(secret.encode()).hexdigest()[:12]
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def attempt_of(header: str) -> int:
     """``attempt=2; max=5`` → 2; what cannot be read counts as the first."""
     for part in header.split(";"):
         name, _, value = part.strip().partition("=")
-        if name == "attempt" and value.isdecimal():
+        if name == "attempt" and value.isdecimal() and len(value) <= LONGEST_NUMBER:
             return int(value)
     return 1
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from identity_center_simulator import faults, portal, refusals, trouble
+from identity_center_simulator import callers, faults, operations, refusals, trouble
 from identity_center_simulator.context import CALL, Context
 from identity_center_simulator.errors import Refused, too_many_requests
 
@@ -19,40 +18,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 
-OPERATIONS = {
-    ("POST", "/client/register"): "RegisterClient",
-    ("POST", "/device_authorization"): "StartDeviceAuthorization",
-    ("POST", "/token"): "CreateToken",
-    ("GET", "/authorize"): "Authorize",
-    ("GET", "/device"): "DevicePage",
-    ("POST", "/sign-in"): "SignIn",
-    ("GET", "/assignment/accounts"): "ListAccounts",
-    ("GET", "/assignment/roles"): "ListAccountRoles",
-    ("GET", "/federation/credentials"): "GetRoleCredentials",
-    ("POST", "/logout"): "Logout",
-}
-"""The names that the journal and faults use. STS and the console's federation endpoint are named by ``Action``."""
-
+LOG = logging.getLogger("identity_center_simulator")
 UNANSWERED = frozenset({"hang", "hang-after", "reset", "reset-after"})
-
-
-def operation_of(method: str, path: str, parameters: Mapping[str, str]) -> str | None:
-    """The name of what a request asks for; None for what is not a part of the simulated services."""
-    if path in {"/", "/federation"} and parameters.get("Action"):
-        return parameters["Action"][:1].upper() + parameters["Action"][1:]
-    return OPERATIONS.get(("GET" if method == "HEAD" else method, path))
-
-
-def parameters_of(query: Mapping[str, str], body: bytes) -> dict[str, str]:
-    """Everything that a fault can match: the query, and the texts of a JSON or a form body."""
-    found = dict(query)
-    try:
-        members: Any = json.loads(body)
-    except ValueError:
-        members = dict(parse_qsl(body.decode("utf-8", "replace")))
-    if isinstance(members, dict):
-        found.update({name: value for name, value in members.items() if isinstance(value, str)})
-    return found
 
 
 def observed(context: Context) -> Middleware:
@@ -60,21 +27,37 @@ def observed(context: Context) -> Middleware:
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-        parameters = parameters_of(request.query, await request.read())
-        operation = operation_of(request.method, request.path, parameters)
+        parameters = operations.parameters_of(request.query, await request.read())
+        operation = operations.operation_of(request.method, request.path, parameters)
         if operation is None:
             return await handler(request)
         call = context.journal.begin(operation, request.method, request.path, request.headers, context.clock.now())
         request[CALL] = call
+        callers.identify(call, parameters, request.headers, context.instance.sessions)
         try:
             await context.journal.begun()
-            response = await _answered(context, request, parameters, handler)
+            response = await _in_any_case(context, request, parameters, handler)
             call.status = None if call.fault in UNANSWERED else response.status
             return response
         finally:
             await context.journal.finish(call, context.clock.now())
 
     return around
+
+
+async def _in_any_case(
+    context: Context, request: web.Request, parameters: Mapping[str, str], handler: Handler
+) -> web.StreamResponse:
+    """The answer; a mistake of the simulator's own is the service's, and told in the log."""
+    try:
+        return await _answered(context, request, parameters, handler)
+    except ConnectionError:
+        raise  # the client went away
+    except Exception:
+        call = request[CALL]
+        LOG.exception("%s failed", call.operation)
+        call.error = "InternalFailure"
+        return refusals.unexpected(call.operation)
 
 
 async def _answered(
@@ -105,11 +88,13 @@ async def _performed(context: Context, request: web.Request, handler: Handler) -
     except Refused as refused:
         call.error = refused.code
         return refusals.render(refused)
+    except web.HTTPException as problem:  # no such path, no such method, a body too long
+        return web.Response(status=problem.status, text=problem.text, headers=problem.headers)
 
 
 def _throttle(context: Context, operation: str) -> None:
     rate = context.instance.settings.calls_per_second
-    if not rate or operation not in portal.OPERATIONS:
+    if not rate or operation not in operations.PORTAL:
         return
     passes, context.bucket = context.bucket.take(rate, context.clock.now())
     if not passes:

@@ -5,13 +5,12 @@ The API is unsigned JSON. The Content-Type is not looked at: older AWS CLIs send
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from aiohttp import web
 
-from identity_center_simulator import replies
+from identity_center_simulator import documents, operations, replies
 from identity_center_simulator.clients import (
     AUTHORIZATION_CODE,
     DEVICE_CODE,
@@ -22,7 +21,6 @@ from identity_center_simulator.clients import (
 )
 from identity_center_simulator.context import CALL, Context
 from identity_center_simulator.errors import OidcRefused
-from identity_center_simulator.journal import Call, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +64,7 @@ class Oidc:
 
     async def start_device_authorization(self, request: web.Request) -> web.Response:
         members = await _members(request)
-        client = self._client(members, request[CALL], DEVICE_CODE)
+        client = self._client(members, DEVICE_CODE)
         instance, settings = self._context.instance, self._context.instance.settings
         if not instance.knows_start_url(members.get("startUrl")):
             raise OidcRefused("InvalidRequestException", "")
@@ -86,12 +84,12 @@ class Oidc:
 
     async def create_token(self, request: web.Request) -> web.Response:
         members = await _members(request)
-        call = request[CALL]
-        call.grant = _text(members, "grantType")
-        if call.grant not in GRANT_TYPES:
+        call, asked = request[CALL], _text(members, "grantType")
+        if call.operation == operations.WITH_IAM:
+            raise OidcRefused("UnsupportedGrantTypeException", "CreateTokenWithIAM is not simulated")
+        if asked not in GRANT_TYPES:
             raise OidcRefused("UnsupportedGrantTypeException")
-        client = self._client(members, call, call.grant)
-        grant = self._grant(call.grant, members, client, call)
+        grant = self._grant(asked, members, self._client(members, asked))
         call.session, call.user = grant.session.id, grant.session.user
         return self._reply(
             {
@@ -103,10 +101,10 @@ class Oidc:
             }
         )
 
-    def _grant(self, grant: GrantType, members: Mapping[str, Any], client: Client, call: Call) -> Grant:
+    def _grant(self, grant: GrantType, members: Mapping[str, Any], client: Client) -> Grant:
         instance, settings, now = self._context.instance, self._context.instance.settings, self._context.clock.now()
         if grant == REFRESH_TOKEN:
-            return self._refresh(_text(members, "refreshToken"), client, call)
+            return instance.sessions.refresh(_text(members, "refreshToken"), client, settings, now)
         if grant == DEVICE_CODE:
             interval = settings.poll_interval if settings.slow_down else None
             session_id = instance.sign_ins.poll_device(_text(members, "deviceCode"), client.client_id, now, interval)
@@ -115,18 +113,8 @@ class Oidc:
             session_id = instance.sign_ins.redeem_code(words[0], client.client_id, words[1], words[2], now)
         return instance.sessions.grant(session_id, client, settings, now)
 
-    def _refresh(self, token: str, client: Client, call: Call) -> Grant:
-        sessions = self._context.instance.sessions
-        call.token = fingerprint(token)
-        call.token_uses = sessions.uses_of(token) + 1
-        session = sessions.session_of(token)
-        if session is not None:
-            call.session, call.user = session.id, session.user
-        return sessions.refresh(token, client, self._context.instance.settings, self._context.clock.now())
-
-    def _client(self, members: Mapping[str, Any], call: Call, grant: GrantType) -> Client:
+    def _client(self, members: Mapping[str, Any], grant: GrantType) -> Client:
         client_id, secret = _text(members, "clientId"), _text(members, "clientSecret")
-        call.client_id = client_id
         client = self._context.instance.clients.check(client_id, secret, self._context.clock.now())
         if grant not in client.grants:
             raise OidcRefused("UnauthorizedClientException")
@@ -147,7 +135,7 @@ def refusal(refused: OidcRefused) -> web.Response:
 
 async def _members(request: web.Request) -> dict[str, Any]:
     try:
-        members = json.loads(await request.read())
+        members = documents.read(await request.read())
     except ValueError:
         raise OidcRefused("InvalidRequestException") from None
     if not isinstance(members, dict):

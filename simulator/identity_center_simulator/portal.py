@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from aiohttp import web
 
 from identity_center_simulator import replies
-from identity_center_simulator.context import CALL, Context
 from identity_center_simulator.errors import PortalRefused, no_access, session_not_found
-from identity_center_simulator.journal import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from identity_center_simulator.context import Context
     from identity_center_simulator.sessions import PortalSession
     from identity_center_simulator.world import Account
 
 TOKEN_HEADER = "x-amz-sso_bearer_token"  # noqa: S105 - a header's name; underscores, as the service model has them
-OPERATIONS = frozenset({"ListAccounts", "ListAccountRoles", "GetRoleCredentials", "Logout"})
 T = TypeVar("T")
 
+LONGEST_NUMBER = 20  # digits
 LIMITS = "ResultSize parameter must be within the valid limits of: 1-100"
 
 
@@ -50,7 +49,6 @@ class Portal:
     async def list_account_roles(self, request: web.Request) -> web.Response:
         session = self._session(request)
         account_id = _required(request, "account_id")
-        request[CALL].account_id = account_id
         assignments = self._context.instance.assignments(session)
         if account_id not in assignments:
             raise no_access()
@@ -61,10 +59,9 @@ class Portal:
 
     async def get_role_credentials(self, request: web.Request) -> web.Response:
         session = self._session(request)
-        call = request[CALL]
-        call.account_id, call.role_name = _required(request, "account_id"), _required(request, "role_name")
+        account_id, role_name = _required(request, "account_id"), _required(request, "role_name")
         now = self._context.clock.now()
-        keys = self._context.instance.role_credentials(session, call.account_id, call.role_name, now)
+        keys = self._context.instance.role_credentials(session, account_id, role_name, now)
         return self._reply(
             {
                 "roleCredentials": {
@@ -84,11 +81,7 @@ class Portal:
         token = request.headers.get(TOKEN_HEADER)
         if not token:
             raise session_not_found()
-        instance, call = self._context.instance, request[CALL]
-        call.token = fingerprint(token)
-        known = instance.sessions.session_of(token)
-        if known is not None:
-            call.session, call.user = known.id, known.user
+        instance = self._context.instance
         return instance.sessions.check(token, instance.settings, self._context.clock.now())
 
     def _account(self, account: Account) -> dict[str, Any]:
@@ -102,7 +95,8 @@ class Portal:
 def page_of(items: Sequence[T], query: Mapping[str, str], most: int) -> tuple[Sequence[T], str | None]:
     """The page that ``max_result`` and ``next_token`` ask for, and the token of the next; raises PortalRefused."""
     asked = query.get("max_result", str(most))
-    if not asked.isdecimal() or not 1 <= int(asked) <= 100:
+    # Thousands of digits are more than int() takes.
+    if not asked.isdecimal() or len(asked) > LONGEST_NUMBER or not 1 <= int(asked) <= 100:
         raise PortalRefused(400, "InvalidRequestException", LIMITS)
     begin = _offset(query.get("next_token"))
     end = begin + min(int(asked), most)

@@ -6,6 +6,7 @@ refreshing does not move it. Tokens of one sign-in are a *family*.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import uuid
 from dataclasses import dataclass, field
@@ -51,7 +52,6 @@ class RefreshToken:
     session_id: str
     client_id: str
     family: str
-    uses: int = 0
     replaced_at: float | None = None
 
 
@@ -101,6 +101,7 @@ class Sessions:
         self._access: dict[str, AccessToken] = {}
         self._refresh: dict[str, RefreshToken] = {}
         self._dead_families: set[str] = set()
+        self._presented: collections.Counter[str] = collections.Counter()
 
     def sign_in(
         self, user: str, assignments: Mapping[str, tuple[str, ...]], settings: Settings, now: float
@@ -131,7 +132,6 @@ class Sessions:
         redemption = redeem(token, settings, now)
         alive = self._sessions[token.session_id].alive(now)
         if not alive or redemption in {"refused", "refused-family"}:
-            self._refresh[presented] = dataclasses.replace(token, uses=token.uses + 1)
             if redemption == "refused-family":
                 self._dead_families.add(token.family)
             raise OidcRefused("InvalidGrantException", "Invalid refresh token provided")
@@ -170,10 +170,13 @@ class Sessions:
         token = self._access.get(presented or "") or self._refresh.get(presented or "")
         return None if token is None else self._sessions[token.session_id]
 
-    def uses_of(self, refresh_token: str) -> int:
-        """How often a refresh token was presented so far."""
-        token = self._refresh.get(refresh_token)
-        return 0 if token is None else token.uses
+    def present(self, refresh_token: str) -> int:
+        """Count that a refresh token was presented, whatever comes of it; how often it was, this time included.
+
+        Apart from `refresh`, because a fault or the throttle may refuse the call first: it was sent all the same.
+        """
+        self._presented[refresh_token] += 1
+        return self._presented[refresh_token]
 
     def _refreshed(self, token: RefreshToken, redemption: Redemption, settings: Settings, now: float) -> Grant:
         replaced_at = token.replaced_at
@@ -181,7 +184,7 @@ class Sessions:
         if redemption == "new":
             following = self._new_refresh(token.session_id, token.client_id, token.family)
             replaced_at = now if replaced_at is None else replaced_at
-        self._refresh[token.token] = dataclasses.replace(token, uses=token.uses + 1, replaced_at=replaced_at)
+        self._refresh[token.token] = dataclasses.replace(token, replaced_at=replaced_at)
         return self._grant(token.session_id, token.family, following, settings.access_token_duration, now)
 
     def _new_refresh(self, session_id: str, client_id: str, family: str) -> str:

@@ -151,3 +151,30 @@ def test_other_machines_are_kept_out_unless_that_is_meant() -> None:
 
 def test_ipv6_loopback_is_loopback() -> None:
     assert Simulator(host="::1").url == "http://[::1]:0"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "begins"),
+    [
+        ("POST", "/token", b'{"error":"server_error"'),
+        ("GET", "/assignment/accounts", b'{"message":""'),
+        ("GET", "/?Action=GetCallerIdentity", b"<ErrorResponse"),
+    ],
+)
+async def test_a_mistake_of_its_own_is_answered_as_the_services_and_told_in_the_log(
+    caplog: pytest.LogCaptureFixture, method: str, path: str, begins: bytes
+) -> None:
+    def broken(*_: object, **__: object) -> bool:
+        raise ZeroDivisionError
+
+    async with running_simulator() as simulator, aiohttp.ClientSession() as browser:
+        simulator.faults.add(Fault("*", "drip", seconds=0))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("identity_center_simulator.trouble.spoiled", broken)
+            async with browser.request(method, simulator.url + path) as response:
+                found = (response.status, (await response.read()).startswith(begins))
+        (call,) = simulator.journal.calls()
+
+    assert found == (500, True)
+    assert (call.status, call.error) == (500, "InternalFailure")
+    assert "ZeroDivisionError" in caplog.text

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from identity_center_simulator.errors import OidcRefused, PortalRefused, Refused, StsRefused
-from identity_center_simulator.observation import operation_of, parameters_of
+from identity_center_simulator.operations import operation_of, parameters_of
 from identity_center_simulator.portal import page_of
 from identity_center_simulator.refusals import make, render
 from identity_center_simulator.server import is_loopback
@@ -18,12 +18,14 @@ from identity_center_simulator.sts import chained_duration
     ("method", "path", "parameters", "name"),
     [
         ("POST", "/token", {}, "CreateToken"),
-        ("GET", "/token", {}, None),
+        ("GET", "/token", {}, "Unknown"),
+        ("POST", "/token", {"aws_iam": "t"}, "CreateTokenWithIAM"),
         ("HEAD", "/assignment/accounts", {}, "ListAccounts"),
         ("POST", "/", {"Action": "GetCallerIdentity"}, "GetCallerIdentity"),
         ("GET", "/federation", {"Action": "getSigninToken"}, "GetSigninToken"),
         ("GET", "/federation", {"Action": "login"}, "Login"),
-        ("GET", "/", {}, None),
+        ("GET", "/", {}, "Unknown"),
+        ("GET", "/nothing", {}, "Unknown"),
         ("GET", "/simulator/journal", {}, None),
     ],
 )
