@@ -119,7 +119,7 @@ class Pages:
             return html.message("Not signed in", f"{problem}. Open the address anew.", 403)
         except OidcRefused as refused:
             request[CALL].error = refused.code
-            return html.message("Something went wrong", f"{refused.error}: {refused.message}", refused.status)
+            return html.message("Something went wrong", f"{refused.error}: {refused.message}", 400)
         if decided.redirect is not None:
             return _found(decided.redirect)
         if not decided.allowed:
@@ -129,12 +129,13 @@ class Pages:
     def _consent(self, subject: AuthorizationRequest | DeviceAuthorization, request: web.Request) -> web.Response:
         # login_hint is OpenID Connect's word for who will probably sign in; it spares scripts the choice in the form.
         instance = self._context.instance
-        client = instance.clients.find(subject.client_id, self._context.clock.now())
+        now = self._context.clock.now()
+        client = instance.clients.find(subject.client_id, now)
         users = [user.name for user in instance.scenario.users.values() if not user.disabled]
         user_code = subject.user_code if isinstance(subject, DeviceAuthorization) else None
         name = client.name if client is not None else "An expired client"
         likely = request.query.get("login_hint", instance.settings.warm_user)
-        return html.consent(name, users, likely, instance.sign_ins.ticket_for(subject), user_code)
+        return html.consent(name, users, likely, instance.sign_ins.ticket_for(subject, now), user_code)
 
 
 def _with_query(redirect_uri: str, words: Mapping[str, str | None]) -> str:

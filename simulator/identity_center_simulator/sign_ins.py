@@ -15,6 +15,9 @@ from typing import Literal
 from identity_center_simulator import issue
 from identity_center_simulator.errors import OidcRefused
 
+TICKET_DURATION = 600
+"""How long a page's form can be sent, in seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceAuthorization:
@@ -50,6 +53,14 @@ class AuthorizationCode:
     session_id: str
     expires_at: float
     used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a page's form is about: a request, or a device code."""
+
+    subject: AuthorizationRequest | str = field(repr=False)
+    expires_at: float
 
 
 def check_poll(device: DeviceAuthorization, now: float, interval: float | None) -> str:
@@ -92,7 +103,7 @@ class SignIns:
     def __init__(self) -> None:
         self._devices: dict[str, DeviceAuthorization] = {}
         self._codes: dict[str, AuthorizationCode] = {}
-        self._tickets: dict[str, AuthorizationRequest | str] = {}  # a ticket's text: a request, or a device code
+        self._tickets: dict[str, Ticket] = {}
 
     def start_device(self, client_id: str, start_url: str, expires_at: float) -> DeviceAuthorization:
         device = DeviceAuthorization(issue.device_code(), issue.user_code(), client_id, start_url, expires_at)
@@ -136,16 +147,19 @@ class SignIns:
         self._codes[code] = dataclasses.replace(self._codes[code], used=True)
         return session_id
 
-    def ticket_for(self, subject: AuthorizationRequest | DeviceAuthorization) -> str:
+    def ticket_for(self, subject: AuthorizationRequest | DeviceAuthorization, now: float) -> str:
         """A word for a page's form that nobody can guess who has not seen the page."""
         ticket = issue.ticket()
-        self._tickets[ticket] = subject.device_code if isinstance(subject, DeviceAuthorization) else subject
+        about = subject.device_code if isinstance(subject, DeviceAuthorization) else subject
+        self._tickets[ticket] = Ticket(about, now + TICKET_DURATION)
         return ticket
 
     def take_ticket(self, ticket: str, now: float) -> AuthorizationRequest | DeviceAuthorization | None:
-        """What a page's form is about; a ticket is good once."""
-        subject = self._tickets.pop(ticket, None)
-        if not isinstance(subject, str):
-            return subject
-        device = self._devices[subject]
+        """What a page's form is about; a ticket is good once, and not for ever."""
+        found = self._tickets.pop(ticket, None)
+        if found is None or now >= found.expires_at:
+            return None
+        if not isinstance(found.subject, str):
+            return found.subject
+        device = self._devices[found.subject]
         return device if device.state == "pending" and now < device.expires_at else None

@@ -127,6 +127,19 @@ class TestAuthorize:
 
         assert [send("made-up"), send(ticket), send(ticket)] == [400, 302, 400]
 
+    @pytest.mark.parametrize("decision", ["Allow", "Deny"])
+    def test_a_form_decides_nothing_once_its_client_is_gone(self, pkce: Pkce, decision: str) -> None:
+        _, _, page = answer(pkce.url())
+        ticket = page.partition('name="ticket" value="')[2].partition('"')[0]
+        pkce.simulator.post("registrations/forget")
+        form = urllib.parse.urlencode({"ticket": ticket, "user": ALICE, "decision": decision}).encode()
+
+        status, location, page = answer(f"{pkce.simulator.url}/sign-in", form)
+
+        assert (status, location) == (400, "")
+        assert "invalid_client" in page
+        assert pkce.simulator.get("sessions") == []
+
     def test_denying_leads_back_with_an_error(self, pkce: Pkce) -> None:
         assert pkce.decide("Deny") == {"error": "access_denied", "state": "the-state"}
 

@@ -136,21 +136,27 @@ class TestSignIns:
     def test_a_ticket_stands_for_its_subject_once(self) -> None:
         sign_ins = SignIns()
         device = sign_ins.start_device("client", "https://x/start", 600)
-        tickets = [sign_ins.ticket_for(device), sign_ins.ticket_for(REQUEST)]
+        tickets = [sign_ins.ticket_for(device, 0), sign_ins.ticket_for(REQUEST, 0)]
 
         assert [sign_ins.take_ticket(each, 0) for each in tickets] == [device, REQUEST]
         assert [sign_ins.take_ticket(each, 0) for each in tickets] == [None, None]
+
+    @pytest.mark.parametrize(("now", "subject"), [(1599, REQUEST), (1600, None)])
+    def test_a_ticket_lasts_ten_minutes(self, now: float, subject: AuthorizationRequest | None) -> None:
+        sign_ins = SignIns()
+
+        assert sign_ins.take_ticket(sign_ins.ticket_for(REQUEST, 1000), now) == subject
 
     def test_a_ticket_ends_with_its_device_code(self) -> None:
         sign_ins = SignIns()
         device = sign_ins.start_device("client", "https://x/start", 600)
 
-        assert sign_ins.take_ticket(sign_ins.ticket_for(device), 600) is None
+        assert sign_ins.take_ticket(sign_ins.ticket_for(device, 300), 600) is None
 
     def test_the_second_of_two_open_pages_is_too_late(self) -> None:
         sign_ins = SignIns()
         device = sign_ins.start_device("client", "https://x/start", 600)
-        first, second = sign_ins.ticket_for(device), sign_ins.ticket_for(device)
+        first, second = sign_ins.ticket_for(device, 0), sign_ins.ticket_for(device, 0)
         sign_ins.take_ticket(first, 0)
         sign_ins.decide_device(device.device_code, "session")
 
