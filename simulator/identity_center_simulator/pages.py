@@ -13,7 +13,7 @@ from identity_center_simulator.clients import AUTHORIZATION_CODE, redirect_allow
 from identity_center_simulator.context import CALL, Context
 from identity_center_simulator.errors import OidcRefused
 from identity_center_simulator.instance import NoSuchUser
-from identity_center_simulator.sign_ins import AuthorizationRequest, DeviceAuthorization
+from identity_center_simulator.sign_ins import AuthorizationRequest, DeviceAuthorization, is_challenge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +95,7 @@ class Pages:
             raise Refusal("unsupported_response_type")
         if AUTHORIZATION_CODE not in client.grants:
             raise Refusal("unauthorized_client")
-        if query.get("code_challenge_method") != "S256" or not query.get("code_challenge"):
+        if query.get("code_challenge_method") != "S256" or not is_challenge(query.get("code_challenge", "")):
             raise Refusal("invalid_request")
         return AuthorizationRequest(client.client_id, redirect_uri, query["code_challenge"], query.get("state"))
 

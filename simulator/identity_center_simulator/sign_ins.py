@@ -9,12 +9,15 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from identity_center_simulator import issue
 from identity_center_simulator.errors import OidcRefused
 
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256 digest in base64url
 TICKET_DURATION = 600
 """How long a page's form can be sent, in seconds."""
 
@@ -87,9 +90,16 @@ def check_code(code: AuthorizationCode | None, client_id: str, redirect_uri: str
         raise OidcRefused("InvalidGrantException")
     if now >= code.expires_at:
         raise OidcRefused("ExpiredTokenException")
-    if redirect_uri != code.request.redirect_uri or challenge_of(verifier) != code.request.code_challenge:
+    if redirect_uri != code.request.redirect_uri or not _VERIFIER.fullmatch(verifier):
+        raise OidcRefused("InvalidGrantException")
+    if challenge_of(verifier) != code.request.code_challenge:
         raise OidcRefused("InvalidGrantException")
     return code.session_id
+
+
+def is_challenge(text: str) -> bool:
+    """Whether this can be a verifier's S256 challenge."""
+    return _CHALLENGE.fullmatch(text) is not None
 
 
 def challenge_of(verifier: str) -> str:

@@ -182,6 +182,9 @@ class TestAuthorize:
             ({"response_type": "token"}, "unsupported_response_type"),
             ({"code_challenge_method": "plain"}, "invalid_request"),
             ({"code_challenge": None}, "invalid_request"),
+            ({"code_challenge": "c" * 42}, "invalid_request"),
+            ({"code_challenge": "c" * 43 + "="}, "invalid_request"),
+            ({"code_challenge": "c" * 42 + "+"}, "invalid_request"),
         ],
     )
     def test_other_mistakes_are_told_to_the_client(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 
 import pytest
 from hypothesis import given
@@ -93,6 +95,25 @@ def test_what_a_code_earns(
         found = refused.code
 
     assert found == outcome
+
+
+@pytest.mark.parametrize(
+    "verifier", ["v" * 42, "v" * 129, "v" * 63 + "+", "v" * 63 + "é", "v" * 63 + "\n", "\ud800" * 64]
+)
+def test_a_verifier_that_rfc_7636_does_not_allow_earns_nothing(verifier: str) -> None:
+    digest = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
+    challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    code = dataclasses.replace(CODE, request=dataclasses.replace(REQUEST, code_challenge=challenge))
+
+    with pytest.raises(OidcRefused, match="InvalidGrantException"):
+        check_code(code, "client", REQUEST.redirect_uri, verifier, 0)
+
+
+@pytest.mark.parametrize("verifier", ["v" * 43, "v" * 128, "aZ0-._~" * 7])
+def test_any_other_verifier_is_as_good(verifier: str) -> None:
+    code = dataclasses.replace(CODE, request=dataclasses.replace(REQUEST, code_challenge=challenge_of(verifier)))
+
+    assert check_code(code, "client", REQUEST.redirect_uri, verifier, 0) == "session"
 
 
 def test_the_challenge_is_that_of_rfc_7636_appendix_b() -> None:
