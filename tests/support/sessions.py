@@ -38,11 +38,14 @@ class MemoryStore:
     storage: StorageAnswer = field(default_factory=IN_KEYRING.copy)
     history: list[dict[str, SealedSession]] = field(default_factory=list)
     problem: StorageProblem | None = None
+    gate: asyncio.Event | None = None  # a disk that takes its time
 
     async def open(self) -> tuple[SealedSession, ...]:
         return self.contents
 
     async def store(self, sessions: Mapping[str, SealedSession]) -> None:
+        if self.gate is not None:
+            await self.gate.wait()
         if self.problem is not None:
             raise self.problem
         self.history.append(dict(sessions))

@@ -6,8 +6,18 @@ import asyncio
 
 import pytest
 
-from keyfobd.core.errors import Locked, NotYet, SignInNeeded, TokenRejected, Unreachable
-from keyfobd.core.model import Origins, Session
+from keyfobd.core.errors import (
+    Busy,
+    GrantRefused,
+    Locked,
+    NotYet,
+    RegistrationGone,
+    SignInNeeded,
+    TokenRejected,
+    UnknownTarget,
+    Unreachable,
+)
+from keyfobd.core.model import Origins, Registration, Session, Tokens
 from keyfobd.limiter import Priority, Urgency
 from support.sessions import ADMIN, DEV, House, MemoryStore, house, until
 
@@ -100,12 +110,13 @@ async def test_when_the_daemon_stops_a_renewal_under_way_ends_and_none_begins() 
     gate = made.center.hold("refresh")
     fetch = asyncio.create_task(made.sessions.role_credentials(ADMIN, asked()))
     await until(lambda: made.center.count("refresh") == 1)
+    before = made.sessions.named("dev").tokens
     closing = asyncio.create_task(made.sessions.close())
     await asyncio.sleep(1)
     gate.set()
     await closing
     await asyncio.gather(fetch, return_exceptions=True)
-    assert made.store.contents[0].tokens == made.sessions.named("dev").tokens
+    assert made.store.contents[0].tokens == made.sessions.named("dev").tokens != before
     await asyncio.sleep(2 * HOUR)
     with pytest.raises(NotYet):
         await made.sessions.role_credentials(ADMIN, asked())
@@ -193,10 +204,24 @@ async def test_who_waits_for_a_renewal_at_a_sign_out_is_not_served_with_what_was
     await made.sign_in()
     await made.broker.credentials(ADMIN)
     await asyncio.sleep(50 * 60)
-    made.center.hold("role_credentials")
+    gate = made.center.hold("role_credentials")
     waiting = asyncio.create_task(made.broker.credentials(ADMIN))
     await asyncio.sleep(0.1)
     await made.sessions.logout("dev")
+    gate.set()
+    with pytest.raises(NotYet):
+        await waiting
+    await made.close()
+
+
+async def test_what_was_on_its_way_when_roles_are_dropped_does_not_come_back_to_who_waits() -> None:
+    made = await house()
+    await made.sign_in()
+    gate = made.center.hold("role_credentials")
+    waiting = asyncio.create_task(made.broker.credentials(ADMIN))
+    await until(lambda: made.center.count("role_credentials") == 1)
+    made.broker.drop_session("dev")
+    gate.set()
     with pytest.raises(NotYet):
         await waiting
     await made.close()
@@ -223,4 +248,146 @@ async def test_a_role_asked_for_in_vain_stays_in_status_for_a_while() -> None:
     assert len(made.broker.views()) == 1
     await made.tend(200)
     assert made.broker.views() == []
+    await made.close()
+
+
+# --- order --------------------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_called_with_a_renewed_token_before_it_is_durable() -> None:
+    made = await house()
+    await made.sign_in()
+    await asyncio.sleep(2 * HOUR)
+    made.store.gate = asyncio.Event()
+    fetch = asyncio.create_task(made.sessions.role_credentials(ADMIN, asked()))
+    await asyncio.sleep(1)
+    assert (made.center.count("refresh"), made.center.count("role_credentials")) == (1, 0)
+    made.store.gate.set()
+    assert (await fetch).role == ADMIN
+    await made.close()
+
+
+async def test_a_sign_in_is_not_done_before_it_is_durable() -> None:
+    made = await house()
+    made.store.gate = asyncio.Event()
+    coming = asyncio.create_task(made.sign_in())
+    await asyncio.sleep(5)
+    assert not coming.done()
+    made.store.gate.set()
+    assert (await coming)[-1]["event"] == "done"
+    await made.close()
+
+
+@pytest.mark.parametrize("late", [None, GrantRefused("the old token is not known any more")])
+async def test_a_late_answer_to_an_old_renewal_does_not_touch_the_new_sign_in(late: GrantRefused | None) -> None:
+    made = await house()
+    await made.sign_in()
+    await asyncio.sleep(2 * HOUR)
+    gate = made.center.hold("refresh")
+    if late is not None:
+        made.center.fail("refresh", late)
+    fetch = asyncio.create_task(made.sessions.role_credentials(ADMIN, asked()))
+    await until(lambda: made.center.count("refresh") == 1)
+    held = made.sessions.named("dev")
+    await made.sessions._signed_in(held, *await _another_sign_in(made))
+    mine = held.tokens
+    gate.set()
+    await asyncio.gather(fetch, return_exceptions=True)
+    assert state(made) == "signed-in"
+    assert made.store.contents[0].tokens == held.tokens == mine
+    await made.close()
+
+
+async def _another_sign_in(made: House) -> tuple[Tokens, Registration]:
+    """What a sign-in that ended meanwhile has yielded."""
+    registration = await made.center.register(DEV, "pkce")
+    code = made.center.authorize()
+    tokens = await made.center.exchange_code(DEV, registration, code=code, redirect_uri="x", verifier="v")
+    return tokens, registration
+
+
+async def test_while_throttled_a_renewal_is_not_argued_for() -> None:
+    made = await house()
+    await made.sign_in()
+    await asyncio.sleep(2 * HOUR)
+    made.center.break_down("refresh", Busy("429"))
+    for _ in range(2):
+        with pytest.raises(Busy):
+            await made.sessions.role_credentials(ADMIN, asked())
+    assert made.center.count("refresh") == 1
+    await made.close()
+
+
+@pytest.mark.parametrize(("left", "registrations"), [(899, 2), (901, 1)])
+async def test_a_registration_about_to_expire_is_not_used_for_a_sign_in(left: int, registrations: int) -> None:
+    made = await house()
+    await made.sign_in()
+    (registration,) = made.sessions.named("dev").registrations()
+    await made.sessions.logout("dev")
+    made.clock.advance(registration.expires_at - left - made.clock.now().wall - 1)
+    await made.sign_in()
+    assert made.center.count("register") == registrations
+    await made.close()
+
+
+async def test_a_registration_that_is_gone_is_forgotten_though_the_sign_in_fails() -> None:
+    made = await house()
+    await made.sign_in()
+    made.center.forget_clients()
+    made.center.fail("start_device_authorization", RegistrationGone("x"), Unreachable("no route"))
+    assert (await made.events(force=True))[-1]["event"] == "failed"
+    assert made.sessions.named("dev").registrations() == ()
+    await made.close()
+
+
+async def test_tokens_of_other_endpoints_do_not_count_as_signed_in() -> None:
+    made = await house()
+    await made.sign_in()
+
+    async def elsewhere(region: str) -> Origins:
+        return Origins(f"https://oidc.{region}.other.test", f"https://portal.{region}.other.test")
+
+    made.center.origins = elsewhere  # type: ignore[method-assign]  # the settings have changed
+    assert [event["event"] for event in await made.sign_in()] == ["visit", "done"]
+    await made.close()
+
+
+async def test_a_session_taken_out_of_the_file_serves_no_role_any_more() -> None:
+    made = await house()
+    await made.sign_in()
+    await made.broker.credentials(ADMIN)
+    made.sessions.configure([])
+    with pytest.raises(UnknownTarget):
+        await made.broker.credentials(ADMIN)
+    await made.close()
+
+
+async def test_a_role_fetched_while_somebody_signs_out_is_not_kept() -> None:
+    made = await house()
+    await made.sign_in()
+    await asyncio.sleep(2 * HOUR)
+    gate = made.center.hold("refresh")
+    leaving = asyncio.create_task(made.sessions.logout("dev"))
+    await until(lambda: made.center.count("refresh") == 1)
+    fetch = asyncio.create_task(made.broker.credentials(ADMIN, wait=60))
+    await asyncio.sleep(1)
+    gate.set()
+    await leaving
+    await asyncio.gather(fetch, return_exceptions=True)
+    assert [view.expires_at for view in made.broker.views() if view.expires_at is not None] == []
+    await made.close()
+
+
+async def test_what_is_newer_in_memory_wins_over_what_the_unlocked_file_has() -> None:
+    made = await house()
+    await made.sign_in()
+    (older,) = made.store.contents
+    await made.sign_in(force=True)
+    newer = made.sessions.named("dev").tokens
+    made.sessions.configure([])
+    made.sessions.unlocked([older])
+    made.sessions.configure([DEV])
+    assert made.sessions.named("dev").tokens == newer
+    await made.sessions._save()
+    assert made.store.contents[0].tokens == newer
     await made.close()

@@ -52,6 +52,7 @@ async def test_a_device_sign_in_shows_a_url_and_a_code_and_ends_when_the_person_
     assert "user_code=BCDF-GHJK" in visit["url"]
     assert done["event"] == "done"
     assert done["start_url"] == DEV.start_url
+    assert done["already"] is False
     assert state(made) == "signed-in"
     await made.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from keyfobd.core import freshness
@@ -159,6 +159,12 @@ def test_with_15_minutes_or_less_left_nobody_is_served_before_a_renewal_was_trie
         assert isinstance(decide(credentials(lifetime), early, None, at(age)), RenewThenServe | RenewFirst)
 
 
+@pytest.mark.parametrize(("lifetime", "seconds"), [(0.5, 1), (2, 1), (40, 20), (60, 30), (3600, 30)])
+def test_the_spacing_is_half_a_minute_or_half_of_a_shorter_life(lifetime: float, seconds: float) -> None:
+    assert spacing(lifetime) == seconds
+
+
+@example(lifetime=60.0, early=0.1, age=28.0)
 @given(lifetime=lifetimes, early=jitters, age=ages)
 def test_no_second_renewal_comes_within_the_spacing(lifetime: float, early: float, age: float) -> None:
     decision = decide(credentials(lifetime), early, None, at(age))
