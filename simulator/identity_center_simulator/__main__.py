@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--movable-clock", action="store_true", help="let POST /simulator/clock move the clock")
     found.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     found.add_argument("--beyond-loopback", action="store_true", help="allow an address that other machines can reach")
+    found.add_argument("--any-host", action="store_true", help="on loopback, answer to other names too (hosts file)")
     return found
 
 
@@ -64,6 +65,7 @@ async def _serve_until_stopped(scenario: Scenario, options: argparse.Namespace) 
         port=options.port,
         movable_clock=options.movable_clock,
         beyond_loopback=options.beyond_loopback,
+        any_host=options.any_host,
     )
     async with simulator:
         _announce(simulator)

@@ -12,6 +12,7 @@ from identity_center_simulator.clock import Clock
 from identity_center_simulator.context import Context
 from identity_center_simulator.control import Control
 from identity_center_simulator.federation import Federation
+from identity_center_simulator.hosts import guarded
 from identity_center_simulator.instance import Instance
 from identity_center_simulator.observation import dated, observed
 from identity_center_simulator.oidc import Oidc
@@ -34,7 +35,8 @@ class Simulator:
     """A running simulator: ``async with Simulator(scenario) as simulator: … simulator.url``.
 
     ``port`` 0 takes a free one. ``clock`` may be one that a test moves, or one that follows an event loop's time. With
-    ``movable_clock`` the control API can move it too. Raises NotLoopback, and OSError when the port is taken.
+    ``movable_clock`` the control API can move it too. On loopback it answers to loopback's names alone, unless
+    ``any_host``. Raises NotLoopback, and OSError when the port is taken.
     """
 
     def __init__(
@@ -46,11 +48,13 @@ class Simulator:
         port: int = 0,
         movable_clock: bool = False,
         beyond_loopback: bool = False,
+        any_host: bool = False,
     ) -> None:
         if not beyond_loopback and not is_loopback(host):
             raise NotLoopback(f"{host} is not a loopback address")
         self._context = Context(clock or Clock(), Instance(scenario or example()), movable_clock)
         self._host, self._port = host, port
+        self._any_host = any_host or not is_loopback(host)
         self._runner: web.AppRunner | None = None
 
     @property
@@ -83,7 +87,10 @@ class Simulator:
     async def start(self) -> None:
         # Handlers end with their client, so that a fault that hangs does not outlive the call it met.
         self._runner = web.AppRunner(
-            application(self._context), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+            application(self._context, any_host=self._any_host),
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=1.0,
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self._port)
@@ -104,10 +111,11 @@ class Simulator:
         await self.stop()
 
 
-def application(context: Context) -> web.Application:
+def application(context: Context, *, any_host: bool) -> web.Application:
     """All parts on one aiohttp application, routed by path alone."""
     pages, sts = Pages(context), Sts(context)
-    app = web.Application(middlewares=[observed(context)], client_max_size=1024 * 1024)
+    guards = [] if any_host else [guarded()]
+    app = web.Application(middlewares=[*guards, observed(context)], client_max_size=1024 * 1024)
     app.on_response_prepare.append(dated(context))
     for part in (Oidc(context), Portal(context), Federation(context), pages, Control(context, pages)):
         app.add_routes(part.routes())

@@ -178,3 +178,38 @@ async def test_a_mistake_of_its_own_is_answered_as_the_services_and_told_in_the_
     assert found == (500, True)
     assert (call.status, call.error) == (500, "InternalFailure")
     assert "ZeroDivisionError" in caplog.text
+
+
+async def answers_to(simulator: Simulator, host: str, path: str = "/simulator/sessions") -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as browser,
+        browser.get(f"{simulator.url}{path}", headers={"Host": host}) as response,
+    ):
+        return response.status, await response.text()
+
+
+@pytest.mark.parametrize("path", ["/simulator/sessions", "/device", "/no-such-page"])
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:5399", "127.0.0.1.evil.example", "localhost@evil", ""])
+async def test_a_page_that_had_its_own_name_lead_here_is_refused(host: str, path: str) -> None:
+    async with running_simulator() as simulator:
+        found, says = await answers_to(simulator, host, path)
+
+    assert found == 403
+    assert "--any-host" in says
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:5399", "[::1]", "[::1]:5399", "localhost", "LOCALHOST:5399"])
+async def test_loopbacks_names_are_answered_to(host: str) -> None:
+    async with running_simulator() as simulator:
+        assert await answers_to(simulator, host) == (200, "[]")
+
+
+async def test_it_answers_to_the_loopback_address_it_was_told_to_listen_on() -> None:
+    async with Simulator(scenario(), host="127.0.0.2") as simulator, aiohttp.ClientSession() as browser:
+        async with browser.get(f"{simulator.url}/simulator/sessions") as response:
+            assert response.status == 200
+
+
+async def test_any_name_is_answered_to_where_that_is_meant() -> None:
+    async with Simulator(scenario(), any_host=True) as simulator:
+        assert await answers_to(simulator, "sso.test:5399") == (200, "[]")

@@ -6,13 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from identity_center_simulator import EXAMPLE, Settings, example, parse
 from identity_center_simulator.__main__ import run
-from support.simulator import SimulatorProcess
+from support.simulator import SimulatorProcess, open_url
 
 COMMAND = (sys.executable, "-m", "identity_center_simulator")
 
@@ -49,7 +50,7 @@ def test_ends_though_a_client_hangs_on_a_fault() -> None:
         simulator.add_fault("*", "hang")
         host, _, port = simulator.url.removeprefix("http://").partition(":")
         with socket.create_connection((host, int(port))) as hanging:
-            hanging.sendall(b"GET /assignment/accounts HTTP/1.1\r\nHost: x\r\n\r\n")
+            hanging.sendall(b"GET /assignment/accounts HTTP/1.1\r\nHost: localhost\r\n\r\n")
             simulator.journal("ListAccounts", at_least=1)
             simulator.stop()
 
@@ -123,3 +124,11 @@ def test_an_installed_command_does_the_same() -> None:
     found = subprocess.run([command, "--example"], capture_output=True, text=True, timeout=30, check=True)
 
     assert found.stdout == EXAMPLE
+
+
+def test_answers_to_other_names_where_told_to() -> None:
+    with SimulatorProcess("--any-host") as simulator:
+        request = urllib.request.Request(f"{simulator.url}/simulator/sessions", headers={"Host": "sso.test"})
+
+        with open_url(request) as response:
+            assert response.status == 200
