@@ -22,6 +22,10 @@ def test_gains_its_rate_each_second() -> None:
     assert passed([0.0] * 3 + [0.5] * 2 + [1.0], rate=2) == [True, True, False, True, False, True]
 
 
+def test_a_rate_below_one_a_second_lets_calls_through_at_that_rate() -> None:
+    assert passed([0.0, 0.0, 1.0, 2.0, 3.0, 4.0], rate=0.5) == [True, False, False, True, False, True]
+
+
 def test_a_clock_set_back_neither_fills_nor_blocks_it() -> None:
     assert passed([100.0, 100.0, 0.0, 1.0], rate=1) == [True, False, False, True]
 
