@@ -6,12 +6,16 @@ import json
 from typing import Any
 
 
+class Unreadable(ValueError):
+    """No JSON, or none that anything can be done with."""
+
+
 def read(body: bytes | str) -> Any:
-    """What JSON says; raises ValueError for what is none, for what is nested too deeply to be read, and for half of a
-    surrogate pair, which is no text: nothing can be compared with it or made of it."""
+    """What JSON says; raises Unreadable, also for what is nested too deeply for the parser, and for half of a surrogate
+    pair, which is no text: it can neither be compared nor sent."""
     try:
         found = json.loads(body)
         json.dumps(found, ensure_ascii=False).encode()
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    except (ValueError, RecursionError) as problem:
+        raise Unreadable(str(problem)) from None
     return found
