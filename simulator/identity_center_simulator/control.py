@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
-from identity_center_simulator import faults, journal, replies
+from identity_center_simulator import documents, fault_document, journal, replies
 from identity_center_simulator.errors import OidcRefused
 from identity_center_simulator.instance import NoSuchUser
 from identity_center_simulator.pages import BadRequest, Pages, Refusal
@@ -102,7 +101,7 @@ class Control:
         return [dataclasses.asdict(fault) for fault in self._context.faults.active(self._context.clock.now())]
 
     async def add_fault(self, document: Mapping[str, Any]) -> Any:
-        self._context.faults.add(faults.from_document(document, self._context.clock.now()))
+        self._context.faults.add(fault_document.from_document(document, self._context.clock.now()))
         return await self.list_faults({})
 
     async def clear_faults(self, _: Mapping[str, Any]) -> Any:
@@ -211,7 +210,7 @@ async def _parameters(request: web.Request) -> Mapping[str, Any]:
         return dict(request.query)
     if request.content_type != "application/json":
         raise ScenarioProblem("the body must be JSON, and Content-Type must say so")
-    document = json.loads(await request.read() or b"{}")
+    document = documents.read(await request.read() or b"{}")
     if not isinstance(document, dict):
         raise ScenarioProblem("the body must be a JSON object")
     return document

@@ -10,7 +10,8 @@ that fits is taken. Kinds:
 ``reset-after``  reset the connection after the effect: the caller cannot know that it happened
 ``hang-after``   do it, never answer: the same, for a caller that gives up waiting
 ``status``       answer ``status`` with ``body``
-``error``        refuse as the service itself would: ``code``; ``status`` and ``message`` where the usual will not do
+``error``        refuse as the service itself would: ``code``; ``status`` and ``message`` where the usual will not do;
+                 ``set`` adds members to a JSON refusal (``endpoint`` and ``region`` of another Region)
 ``html``         answer ``status`` (200) with a web page, as a captive portal or a proxy does
 ``redirect``     answer ``status`` (307) with ``location``
 ``truncated``    do it, promise the whole answer, send half of it, close
@@ -24,9 +25,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from identity_center_simulator.settings import ScenarioProblem, seconds
+from identity_center_simulator import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,28 +72,8 @@ class Fault:
     set: Mapping[str, Any] = field(default_factory=dict)
 
     def fits(self, operation: str, parameters: Mapping[str, str]) -> bool:
-        right = self.operation in {"*", operation}
+        right = self.operation in {"*", operation} and (self.kind != "members" or operation in operations.JSON_ANSWERS)
         return right and all(parameters.get(name) == value for name, value in self.match.items())
-
-
-def from_document(document: Mapping[str, Any], now: float) -> Fault:
-    """A fault from JSON, with ``for`` (seconds, or "5m") in place of ``until``; raises ScenarioProblem."""
-    words = dict(document)
-    if "for" in words:
-        words["until"] = now + seconds("for", words.pop("for"))
-    known = {each.name for each in dataclasses.fields(Fault)}
-    unknown = sorted(words.keys() - known)
-    if unknown:
-        raise ScenarioProblem(f"a fault has no {unknown[0]!r}; it has: {', '.join(sorted(known))}, for")
-    if words.get("kind") not in get_args(Kind):
-        raise ScenarioProblem(f"kind is one of {', '.join(get_args(Kind))}, not {words.get('kind')!r}")
-    if not isinstance(words.get("operation"), str):
-        raise ScenarioProblem("a fault needs an operation, or *")
-    for name in words.keys() & {"delay", "seconds"}:
-        words[name] = seconds(name, words[name])
-    if "remove" in words:
-        words["remove"] = tuple(words["remove"])
-    return Fault(**words)
 
 
 class Faults:
@@ -122,17 +103,42 @@ class Faults:
 
 
 def with_members(body: bytes, fault: Fault) -> bytes:
-    """A JSON answer with members removed and set; dots lead into objects."""
+    """A JSON answer with members removed and set; dots lead into objects, and by number into lists. A path that leads
+    nowhere changes nothing: an answer may be a refusal, or a shorter list than usual."""
     document = json.loads(body)
     for path in fault.remove:
-        _holder(document, path).pop(path.rpartition(".")[2], None)
+        *way, last = path.split(".")
+        _remove(_reached(document, way, make=False), last)
     for path, value in fault.set.items():
-        _holder(document, path)[path.rpartition(".")[2]] = value
+        *way, last = path.split(".")
+        _set(_reached(document, way, make=True), last, value)
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _holder(document: Any, path: str) -> dict[str, Any]:
-    for name in path.split(".")[:-1]:
-        document = document.setdefault(name, {})
-    found: dict[str, Any] = document
-    return found
+def _reached(document: Any, way: list[str], *, make: bool) -> Any:
+    """What is at the end of a way; None for nothing. Objects that are missed can be made."""
+    for name in way:
+        if isinstance(document, dict):
+            document = document.setdefault(name, {}) if make else document.get(name)
+        else:
+            document = document[int(name)] if _has(document, name) else None
+    return document
+
+
+def _remove(holder: Any, name: str) -> None:
+    if isinstance(holder, dict):
+        holder.pop(name, None)
+    elif _has(holder, name):
+        del holder[int(name)]
+
+
+def _set(holder: Any, name: str, value: Any) -> None:
+    if isinstance(holder, dict):
+        holder[name] = value
+    elif _has(holder, name):
+        holder[int(name)] = value
+
+
+def _has(holder: Any, number: str) -> bool:
+    """Whether a list is that long; ten thousand entries are more than any answer has."""
+    return isinstance(holder, list) and number.isdecimal() and len(number) < 5 and int(number) < len(holder)

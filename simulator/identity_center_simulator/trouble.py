@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 import struct
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from identity_center_simulator import refusals
+from identity_center_simulator import documents, refusals
 from identity_center_simulator.faults import with_members
 
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ async def instead(fault: Fault, operation: str, request: web.Request, stopping: 
         case "reset":
             return reset(request)
         case "error":
-            return refusals.render(refusals.make(operation, fault.code, fault.status, fault.message))
+            refusal = refusals.render(refusals.make(operation, fault.code, fault.status, fault.message))
+            return _with_members(refusal, fault)
         case "html":
             return web.Response(status=fault.status or 200, text=fault.body or WEB_PAGE, content_type="text/html")
         case "redirect":
@@ -63,9 +63,8 @@ async def spoiled(
             return await _truncated(response, body, request)
         case "drip":
             return await _dripped(response, body, request, fault.seconds, stopping)
-        case "members" if _is_json(body):
-            response.headers.popall("Content-Length", None)
-            return web.Response(status=response.status, headers=response.headers, body=with_members(body, fault))
+        case "members":
+            return _with_members(response, fault)
         case _:
             return response
 
@@ -79,6 +78,15 @@ def reset(request: web.Request) -> web.Response:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
     return web.Response(status=500)  # nobody will see it
+
+
+def _with_members(response: web.StreamResponse, fault: Fault) -> web.StreamResponse:
+    """An answer with members changed, if it has any."""
+    body = response.body if isinstance(response, web.Response) else None
+    if not isinstance(body, bytes) or not _is_json(body):
+        return response
+    response.headers.popall("Content-Length", None)
+    return web.Response(status=response.status, headers=response.headers, body=with_members(body, fault))
 
 
 async def _truncated(response: web.StreamResponse, body: bytes, request: web.Request) -> web.StreamResponse:
@@ -110,6 +118,6 @@ def _stream(response: web.StreamResponse, length: int) -> web.StreamResponse:
 
 def _is_json(body: str | bytes) -> bool:
     try:
-        return isinstance(json.loads(body), dict)
+        return isinstance(documents.read(body), dict)
     except ValueError:
         return False

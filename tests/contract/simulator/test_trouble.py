@@ -54,6 +54,16 @@ class TestInsteadOfTheOperation:
         with pytest.raises(ClientError, match="InternalServerException"):
             client("sso-oidc", simulator.url).register_client(clientName="a", clientType="public")
 
+    def test_error_of_another_region_has_its_members(self, simulator: SimulatorProcess) -> None:
+        there = {"endpoint": "http://127.0.0.1:9", "region": "eu-west-1", "reason": "x"}
+        simulator.add_fault("RegisterClient", "error", code="InvalidRequestRegionException", set=there)
+
+        status, headers, body = post(simulator)
+
+        assert (status, headers["x-amzn-ErrorType"].partition(":")[0]) == (400, "InvalidRequestRegionException")
+        assert json.loads(body) == {"error": "invalid_request", "error_description": "Invalid request", **there}
+        assert simulator.journal("RegisterClient")[0]["error"] == "InvalidRequestRegionException"
+
     def test_html(self, simulator: SimulatorProcess) -> None:
         simulator.add_fault("RegisterClient", "html")
 
@@ -108,13 +118,6 @@ class TestAfterTheEffect:
 
         assert registered(simulator) == [None]
 
-    def test_nothing_is_spoiled_of_what_is_not_json(self, simulator: SimulatorProcess, alice: SignedIn) -> None:
-        simulator.add_fault("Logout", "members", set={"x": 1})
-
-        client("sso", simulator.url).logout(accessToken=alice.access_token)
-
-        assert simulator.journal("Logout")[0]["status"] == 200
-
     def test_truncated_promises_more_than_it_sends(self, simulator: SimulatorProcess) -> None:
         simulator.add_fault("RegisterClient", "truncated")
 
@@ -160,6 +163,13 @@ class TestAfterTheEffect:
 
         assert "sessionToken" not in found
         assert found["expiration"] == 12
+
+    def test_members_in_a_list_are_set_by_number(self, simulator: SimulatorProcess, alice: SignedIn) -> None:
+        simulator.add_fault("ListAccounts", "members", set={"accountList.0.accountId": "1", "accountList.9.x": 1})
+
+        found = client("sso", simulator.url).list_accounts(accessToken=alice.access_token)["accountList"]
+
+        assert [found[0]["accountId"], len(found)] == ["1", 3]
 
     def test_delay_only_delays(self, simulator: SimulatorProcess) -> None:
         simulator.add_fault("RegisterClient", "delay", delay=0.01)

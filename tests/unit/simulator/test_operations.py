@@ -91,6 +91,7 @@ def test_other_durations_are_refused(asked: str) -> None:
     [
         ("CreateToken", "InvalidClientException", OidcRefused, 401),
         ("CreateToken", "InvalidGrantException", OidcRefused, 400),
+        ("CreateToken", "InvalidRequestRegionException", OidcRefused, 400),
         ("GetRoleCredentials", "TooManyRequestsException", PortalRefused, 429),
         ("GetRoleCredentials", "SomethingNew", PortalRefused, 500),
         ("AssumeRole", "AccessDenied", StsRefused, 403),
