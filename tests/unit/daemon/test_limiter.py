@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from fakes import LoopClock
-from keyfobd.limiter import Limiter, Priority, Urgency
+from keyfobd.limiter import SHORTEST_WAIT, Limiter, Priority, Urgency
 
 pytestmark = pytest.mark.looptime
 
@@ -77,6 +77,27 @@ async def test_a_waiting_call_can_become_urgent() -> None:
     assert order == [4, 0, 1, 2, 3]
 
 
+async def test_those_who_are_waited_for_go_in_the_order_they_came_whatever_expires_first() -> None:
+    limiter = Limiter(LoopClock(), rate=10, burst=2)
+    await turns(limiter, Priority.ASKED, 2)
+    order: list[str] = []
+
+    async def call(name: str, urgency: Urgency) -> None:
+        await limiter.turn(urgency)
+        order.append(name)
+
+    renewal = Urgency(Priority.RENEWAL, 60)
+    calls = asyncio.gather(
+        call("asked late in life", renewal),
+        call("first", Urgency(Priority.ASKED, 500)),
+        call("second", Urgency(Priority.ASKED, 0)),
+    )
+    await asyncio.sleep(0)
+    renewal.rise(Priority.ASKED)
+    await calls
+    assert order == ["first", "second", "asked late in life"]
+
+
 async def test_a_caller_that_leaves_takes_no_turn() -> None:
     limiter = Limiter(LoopClock(), rate=10, burst=2)
     await turns(limiter, Priority.ASKED, 2)
@@ -104,6 +125,21 @@ async def test_twenty_throttled_answers_to_one_burst_count_once() -> None:
     await asyncio.sleep(0.1)
     for _ in range(20):
         limiter.throttled(started)
+    assert await turns(limiter, Priority.ASKED, 1) == [0.2]
+
+
+async def test_a_throttled_answer_stops_listing_as_well() -> None:
+    clock = LoopClock()
+    limiter = Limiter(clock, rate=10, burst=2)
+    limiter.throttled(clock.now())
+    assert await turns(limiter, Priority.LISTING, 1) == [0.4]
+
+
+async def test_two_throttled_answers_of_one_instant_count_once() -> None:
+    clock = LoopClock()
+    limiter = Limiter(clock, rate=10, burst=2)
+    limiter.throttled(clock.now())
+    limiter.throttled(clock.now())
     assert await turns(limiter, Priority.ASKED, 1) == [0.2]
 
 
@@ -152,3 +188,11 @@ async def test_a_clock_set_back_does_not_stop_the_turns() -> None:
     await turns(limiter, Priority.ASKED, 2)
     clock.advance(wall=-7200)
     assert await turns(limiter, Priority.ASKED, 1) == [0.1]
+
+
+async def test_who_is_next_is_looked_at_no_more_often_than_a_loop_can_tell() -> None:
+    limiter = Limiter(LoopClock(), rate=100_000, burst=1)
+    await limiter.turn(Urgency(Priority.ASKED))
+    begun = now()
+    await limiter.turn(Urgency(Priority.ASKED))
+    assert now() - begun == pytest.approx(SHORTEST_WAIT)

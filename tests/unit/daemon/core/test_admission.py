@@ -11,7 +11,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keyfobd.core.admission import Admitted, Health, Own, Reason, Refusal, RequestFacts, admit, refuse_peer
+from keyfobd.core.admission import (
+    UNKNOWN_PEER,
+    Admitted,
+    Health,
+    Own,
+    Reason,
+    Refusal,
+    RequestFacts,
+    admit,
+    refuse_peer,
+)
 from keyfobd.core.model import ChainedRole, EndpointToken, SsoRole
 
 UID, PORT = 1000, 5393
@@ -161,6 +171,7 @@ FORBIDDEN_HEADERS = (
     b"Sec-Fetch-Dest",
     b"Access-Control-Request-Method",
     b"Access-Control-Request-Private-Network",
+    b"Access-Control-Allow-Origin",
     b"X-Forwarded-For",
     b"Forwarded",
     b"Via",
@@ -210,6 +221,10 @@ def test_without_a_peer_check_the_token_alone_is_the_gate() -> None:
 
 def test_a_peer_known_to_be_another_is_refused_even_where_the_check_is_said_not_to_work() -> None:
     assert refuse_peer(1001, replace(OWN, peer_check=False)) is not None
+
+
+def test_an_unknown_peer_is_a_stranger_to_root_too() -> None:
+    assert refuse_peer(None, Own(uid=0, port=PORT, peer_check=True)) is UNKNOWN_PEER
 
 
 def test_a_table_that_returns_the_wrong_token_does_not_admit() -> None:
