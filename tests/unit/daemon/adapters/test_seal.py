@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from dataclasses import replace
@@ -353,6 +354,17 @@ async def test_the_settings_say_where_file_and_key_lie(tmp_path: Path) -> None:
     assert Disk(tmp_path).names() == ["elsewhere", "sessions.key"]
 
 
+async def test_of_two_as_new_the_one_in_memory_is_kept_when_the_key_comes(disk: Disk) -> None:
+    await stored(disk)
+    disk.keyring.locked = True
+    seal = await opened(disk)
+    in_memory = replace(DEV, catalogue=(CatalogueEntry(Account("111122223333"), ()),))
+    await seal.store({DEV.key: in_memory})
+    disk.keyring.locked = False
+    assert await seal.retry() == (in_memory,)
+    assert await disk.seal().open() == (in_memory,)
+
+
 async def test_only_a_sign_in_asks_a_keyring_that_was_locked_again(disk: Disk) -> None:
     disk.keyring.locked = True
     seal = await opened(disk)
@@ -402,6 +414,7 @@ class SlowDisk:
         self.begun = asyncio.Event()
         self.go_on = threading.Event()
         self.contents: list[bytes] = []
+        self.failures = 0  # still to come
         loop = asyncio.get_running_loop()
         write = sealed_file.write
 
@@ -409,6 +422,9 @@ class SlowDisk:
             loop.call_soon_threadsafe(self.begun.set)
             self.go_on.wait()
             self.contents.append(content)
+            if self.failures:
+                self.failures -= 1
+                raise StorageProblem("The disk is full.")
             write(path, content, key)
 
         monkeypatch.setattr(sealed_file, "write", slowly)
@@ -433,6 +449,23 @@ async def test_of_many_at_once_the_last_is_stored_and_each_waits_for_it(
     await asyncio.gather(first, *later)
     assert len(slow.contents) == 2  # the first, and one for all the others
     assert await disk.seal().open() == tuple(at(4).values())
+
+
+async def test_the_failure_of_an_older_content_is_not_that_of_a_newer(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seal = await opened(disk)
+    slow = SlowDisk(monkeypatch)
+    slow.failures = 1
+    older = asyncio.create_task(seal.store(at(1)))
+    await slow.begun.wait()
+    newer = asyncio.create_task(seal.store(at(2)))
+    await asyncio.sleep(0)
+    slow.go_on.set()
+    with pytest.raises(StorageProblem):
+        await older
+    await newer
+    assert await disk.seal().open() == tuple(at(2).values())
 
 
 async def test_who_gives_up_waiting_does_not_put_an_older_content_last(
@@ -463,6 +496,21 @@ async def test_a_writing_that_fails_is_made_up_for_by_the_next_look(disk: Disk) 
     await seal.retry()
     assert seal.storage == {"kind": "keyring", "detail": None}
     assert await disk.seal().open() == (DEV,)
+
+
+async def test_a_disk_that_is_full_keeps_the_old_file_and_nothing_beside_it(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    seal = await opened(disk)
+    await seal.store(at(1))
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageProblem):
+        await seal.store(at(2))
+    assert disk.names() == [NAME]
+    assert await disk.seal().open() == tuple(at(1).values())
 
 
 async def test_a_sign_in_while_the_keyring_is_asked_is_durable_when_it_is_done(disk: Disk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import logging
 import os
@@ -214,6 +215,18 @@ async def test_a_token_that_could_not_be_handed_over_is_not_in_force(place: Plac
     assert (await place.table()).all() == ()
 
 
+async def test_a_disk_that_is_full_leaves_no_half_of_a_token(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    tokens = await place.table()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageProblem):
+        await tokens.standing(ROLE, "")
+    assert list((place.state / "tokens").iterdir()) == []
+    assert tokens.all() == ()
+
+
 async def test_a_revoked_token_stays_revoked_and_its_role_gets_a_new_one(place: Place) -> None:
     tokens = await place.table()
     issued = await tokens.standing(ROLE, "")
@@ -224,6 +237,15 @@ async def test_a_revoked_token_stays_revoked_and_its_role_gets_a_new_one(place: 
     again = await place.table()
     assert again.find(digest(issued.text)) is None
     assert (await again.standing(ROLE, "")).text != issued.text
+
+
+async def test_a_token_that_was_revoked_half_is_not_handed_out_again(place: Place) -> None:
+    tokens = await place.table()
+    issued = await tokens.standing(ROLE, "")
+    tokens._database.close()
+    with pytest.raises(StorageProblem):
+        await tokens.revoke(issued.token.id)
+    assert (await (await place.table()).standing(ROLE, "")).text != issued.text
 
 
 async def test_revoking_the_first_of_two_leaves_the_seconds_file(place: Place) -> None:
