@@ -65,6 +65,17 @@ def test_a_modelled_error_means_one_of_ours(operation: str, code: str, kind: typ
 
 
 @pytest.mark.parametrize("operation", OTHERS)
+@pytest.mark.parametrize("code", ["TooManyRequestsException", "ThrottlingException", "SlowDownException"])
+def test_to_be_asked_for_fewer_calls_is_busy_in_every_operation(operation: str, code: str) -> None:
+    assert type(error_for(answer(code), operation)) is Busy
+
+
+@pytest.mark.parametrize("operation", ["register", "refresh"])
+def test_a_code_of_any_length_makes_no_long_message(operation: str) -> None:
+    assert len(error_for(answer("x" * 5000), operation).message) < 100
+
+
+@pytest.mark.parametrize("operation", OTHERS)
 @pytest.mark.parametrize("code", ["SomethingNew", "", "400", "AccessDeniedException", "<script>"])
 def test_what_is_unknown_signs_nobody_out_and_takes_no_role_away(operation: str, code: str) -> None:
     assert type(error_for(answer(code), operation)) is Unreachable

@@ -67,6 +67,8 @@ async def test_the_code_that_comes_with_the_right_state_is_returned(callback: Ca
         ("/oauth/callback?state=the-state", None, "GET"),
         ("/oauth/callback?error=access_denied&state=wrong", None, "GET"),
         ("/oauth/callback?code=x&state=the-state&state=the-state", None, "GET"),
+        ("/oauth/callback?code=x&code=y&state=the-state", None, "GET"),
+        ("/oauth/callback?error=access_denied&error=server_error&state=the-state", None, "GET"),
         ("/oauth/callback/?code=x&state=the-state", None, "GET"),
         ("/oauth/%63allback?code=x&state=the-state", None, "GET"),
         ("/favicon.ico", None, "GET"),

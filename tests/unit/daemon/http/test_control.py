@@ -142,6 +142,18 @@ async def test_a_bug_is_that_requests_alone_and_logged_once(path: Path, caplog: 
     assert (await ask(path, request("/v1/echo")))[0] == 200
 
 
+async def test_a_bug_on_a_route_that_is_none_does_not_log_what_was_asked(
+    tmp_path: Path, made_up: MadeUp, caplog: pytest.LogCaptureFixture
+) -> None:
+    def peer_of(_socket: object) -> None:
+        raise ZeroDivisionError
+
+    async for path in serve(tmp_path, made_up, peer_of):
+        assert (await ask(path, request("/v1/s3cret")))[0] == 503
+    assert "a request met a bug" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 @pytest.mark.parametrize("raw", [request("/v1/echo", protocol=None), request("/v1/echo", protocol="99")])
 async def test_a_client_of_another_protocol_is_told_what_mends_it(path: Path, raw: bytes) -> None:
     _, _, body = await ask(path, raw)
@@ -155,6 +167,12 @@ def test_a_client_one_protocol_older_is_served() -> None:
     check_protocol(str(wire.PROTOCOL - 1))
     with pytest.raises(ProtocolMismatch):
         check_protocol(str(wire.PROTOCOL + 1))
+
+
+async def test_a_protocol_of_any_length_is_not_repeated_whole(path: Path) -> None:
+    _, _, body = await ask(path, request("/v1/echo", protocol="9" * 4000))
+    assert json.loads(body)["code"] == "protocol"
+    assert len(body) < 300
 
 
 @pytest.mark.parametrize(
