@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -56,11 +57,19 @@ def test_a_broken_pipe_ends_the_command_as_it_would_without_us(person: Machine) 
 
 
 @pytest.mark.usefixtures("daemon")
+@pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGXFSZ])
+def test_the_command_ignores_no_signal_because_python_does(person: Machine, number: signal.Signals) -> None:
+    ran = person.run("keyfob", "exec", "dev", "--", "sh", "-c", f"ulimit -c 0; kill -{number:d} $$")
+    assert ran.status == -number
+
+
+@pytest.mark.usefixtures("daemon")
 @pytest.mark.parametrize(
     ("command", "status", "says"),
     [
         (["no-such-command"], 127, "there is no such command"),
         (["/no/such"], 127, "there is no such command"),
+        (["./text/x"], 127, "there is no such command"),
         (["./text"], 126, "no #! line"),
         (["./closed"], 126, "Permission denied"),
         (["."], 126, "cannot be run"),
@@ -80,6 +89,15 @@ def test_what_cannot_be_run_ends_as_in_a_shell(person: Machine, command: list[st
 def test_what_the_kernel_does_not_take_is_125(person: Machine) -> None:
     ran = person.run("keyfob", "exec", "dev", "--", "")
     assert (ran.status, ran.err.count("\n")) == (125, 1)
+
+
+def test_what_is_too_long_for_the_kernel_is_125(person: Machine, daemon: FakeDaemon) -> None:
+    # An argument of this length would not have reached keyfob itself; a variable counts as one.
+    daemon.reply(wire.EXEC, answer({**ENV, "token": "x" * 2_000_000}))
+    ran = person.run("keyfob", "exec", "dev", "--", "true")
+    assert (ran.status, ran.out) == (125, "")
+    assert "too long" in ran.err
+    assert len(ran.err) < 200
 
 
 def test_help_says_what_its_exit_statuses_mean(person: Machine) -> None:
@@ -121,8 +139,10 @@ def test_wait_for_login_starts_the_command_all_the_same(person: Machine, daemon:
 
 
 def test_wait_for_login_does_not_hide_other_failures(person: Machine, daemon: FakeDaemon) -> None:
-    daemon.reply(wire.EXEC, refusal({"code": "not-permitted", "message": "Not assigned.", "hint": "", "exit": 4}))
+    not_permitted = refusal({"code": "not-permitted", "message": "Not assigned.", "hint": "", "exit": 4})
+    daemon.reply(wire.EXEC, not_permitted, answer(ENV))
     assert person.run("keyfob", "exec", "dev", "--wait-for-login", "--", "true").status == 125
+    assert len(daemon.bodies(wire.EXEC)) == 1
 
 
 def test_an_interrupted_exec_starts_nothing(person: Machine, daemon: FakeDaemon) -> None:
