@@ -19,7 +19,8 @@ REFUSAL = (
     "The simulator listens on loopback and answers to 127.0.0.1, [::1] and localhost only "
     "(start it with --any-host to allow other names).\n"
 )
-# Any loopback address: no name is one. Any port: it can be forwarded from another one, and a rebound name is known by its host alone.
+# Any loopback address, for no name is one; any port, for it can be forwarded from another one, and a rebound name is
+# known by its host alone.
 _LOOPBACK = re.compile(r"(?:127(?:\.[0-9]{1,3}){3}|\[::1\]|localhost)(?::[0-9]{1,5})?", re.IGNORECASE)
 
 
