@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -72,5 +73,6 @@ def _check_duration(asked: str | None, keys: RoleKeys) -> None:
     """Keys of a chained role may not ask for a duration of their own."""
     if asked is None:
         return
-    if keys.holder.permission_set is None or not asked.isdecimal() or not SHORTEST <= int(asked) <= LONGEST:
+    readable = re.fullmatch("[0-9]{1,9}", asked) is not None
+    if keys.holder.permission_set is None or not readable or not SHORTEST <= int(asked) <= LONGEST:
         raise StsRefused(400, "InvalidDuration", "SessionDuration is not allowed here")

@@ -117,6 +117,7 @@ def application(context: Context, *, any_host: bool) -> web.Application:
     guards = [] if any_host else [guarded()]
     app = web.Application(middlewares=[*guards, observed(context)], client_max_size=1024 * 1024)
     app.on_response_prepare.append(dated(context))
+    app.on_response_prepare.append(lasting)
     for part in (Oidc(context), Portal(context), Federation(context), pages, Control(context, pages)):
         app.add_routes(part.routes())
 
@@ -127,6 +128,12 @@ def application(context: Context, *, any_host: bool) -> web.Application:
 
     app.add_routes([web.get("/", root), web.post("/", root)])
     return app
+
+
+async def lasting(_request: web.Request, response: web.StreamResponse) -> None:
+    """Say that the connection lasts, as the real services do; HTTP/1.1 would not need it."""
+    if response.keep_alive:
+        response.headers.setdefault("Connection", "keep-alive")
 
 
 def exports(url: str) -> dict[str, str]:

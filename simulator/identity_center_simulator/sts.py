@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 SHORTEST, LONGEST_CHAINED = 900, 3600  # seconds; a role assumed with a role's keys lives an hour at most
+_SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 
 
 class Sts:
@@ -54,13 +56,11 @@ class Sts:
         return keys
 
     def _assumed(self, parameters: Mapping[str, str], caller: RoleKeys) -> str:
-        arn, session_name = parameters.get("RoleArn", ""), parameters.get("RoleSessionName", "")
+        arn, session_name = _present(parameters, "RoleArn"), session_name_of(parameters)
         role = self._context.instance.scenario.iam_roles.get(arn)
         if role is None or not _trusts(role, caller, parameters.get("ExternalId")):
             text = f"User: {caller.holder.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
             raise StsRefused(403, "AccessDenied", text)
-        if not session_name:
-            raise StsRefused(400, "ValidationError", "1 validation error detected: RoleSessionName is required")
         duration = chained_duration(parameters.get("DurationSeconds"), role.duration)
         keys = self._context.instance.keys.for_role(role, session_name, duration, self._context.clock.now())
         holder = keys.holder
@@ -73,13 +73,22 @@ class Sts:
         )
 
 
+def session_name_of(parameters: Mapping[str, str]) -> str:
+    """AssumeRole's name for the session; raises StsRefused."""
+    name = _present(parameters, "RoleSessionName")
+    if not _SESSION_NAME.fullmatch(name):
+        raise _unsatisfied(
+            "RoleSessionName", f"'{name}'", f"satisfy regular expression pattern: {_SESSION_NAME.pattern}"
+        )
+    return name
+
+
 def chained_duration(asked: str | None, usual: float) -> float:
     """How long an assumed role's keys live, in seconds; raises StsRefused."""
     if asked is None:
-        return usual
-    if not asked.isdecimal() or int(asked) < SHORTEST:
-        text = f"1 validation error detected: Value '{asked}' at 'durationSeconds' failed to satisfy constraint: "
-        raise StsRefused(400, "ValidationError", f"{text}Member must have value greater than or equal to {SHORTEST}")
+        return min(usual, LONGEST_CHAINED)
+    if not re.fullmatch("[0-9]{1,9}", asked) or int(asked) < SHORTEST:
+        raise _unsatisfied("DurationSeconds", f"'{asked}'", f"have value greater than or equal to {SHORTEST}")
     if int(asked) > LONGEST_CHAINED:
         text = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
         raise StsRefused(400, "ValidationError", text)
@@ -87,12 +96,26 @@ def chained_duration(asked: str | None, usual: float) -> float:
 
 
 def refusal(refused: StsRefused) -> web.Response:
-    kind = "Sender" if refused.status < 500 else "Receiver"
+    kind, request_id = "Sender" if refused.status < 500 else "Receiver", str(uuid.uuid4())
     body = (
         f'<ErrorResponse xmlns="{NAMESPACE}"><Error><Type>{kind}</Type><Code>{escape(refused.code)}</Code>'
-        f"<Message>{escape(refused.message)}</Message></Error><RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
+        f"<Message>{escape(refused.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
     )
-    return web.Response(status=refused.status, text=body, content_type="text/xml")
+    return _document(body, request_id, refused.status)
+
+
+def _present(parameters: Mapping[str, str], name: str) -> str:
+    found = parameters.get(name)
+    if not found:
+        raise _unsatisfied(name, "null", "not be null")
+    return found
+
+
+def _unsatisfied(name: str, value: str, constraint: str) -> StsRefused:
+    """In the words that every AWS query service has for it."""
+    where = name[0].lower() + name[1:]
+    text = f"1 validation error detected: Value {value} at '{where}' failed to satisfy constraint: Member must "
+    return StsRefused(400, "ValidationError", text + constraint)
 
 
 def _trusts(role: IamRole, caller: RoleKeys, external_id: str | None) -> bool:
@@ -113,7 +136,11 @@ def _reply(operation: str, result: str) -> web.Response:
         f'<{operation}Response xmlns="{NAMESPACE}"><{operation}Result>{result}</{operation}Result>'
         f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
     )
-    return web.Response(text=body, content_type="text/xml", headers={"x-amzn-RequestId": request_id})
+    return _document(body, request_id)
+
+
+def _document(body: str, request_id: str, status: int = 200) -> web.Response:
+    return web.Response(status=status, text=body, content_type="text/xml", headers={"x-amzn-RequestId": request_id})
 
 
 def _rfc3339(epoch: int) -> str:

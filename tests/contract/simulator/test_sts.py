@@ -122,6 +122,13 @@ class TestGetCallerIdentity:
         assert f"<Code>{code}</Code>" in document
         assert document.startswith('<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">')
 
+    def test_the_connection_lasts_and_the_answer_says_so(
+        self, simulator: SimulatorProcess, admin: dict[str, Any]
+    ) -> None:
+        found = sts(simulator.url, admin).get_caller_identity()["ResponseMetadata"]
+
+        assert found["HTTPHeaders"]["connection"] == "keep-alive"
+
     def test_other_operations_are_unknown(self, simulator: SimulatorProcess, admin: dict[str, Any]) -> None:
         assert refused(sts(simulator.url, admin).get_session_token) == ("InvalidAction", 400)
 
@@ -150,13 +157,16 @@ class TestAssumeRole:
 
         assert found == ("AccessDenied", 403)
 
-    def test_needs_a_name_for_the_session(self, simulator: SimulatorProcess, admin: dict[str, Any]) -> None:
-        nameless = sts(simulator.url, admin)
-        nameless.meta.events.register(
-            "before-call.sts.AssumeRole", lambda params, **_: params["body"].update(RoleSessionName="")
+    @pytest.mark.parametrize("name", ["RoleArn", "RoleSessionName"])
+    def test_says_what_is_missing(self, simulator: SimulatorProcess, admin: dict[str, Any], name: str) -> None:
+        lacking = sts(simulator.url, admin)
+        lacking.meta.events.register(
+            "before-call.sts.AssumeRole", lambda params, **_: params["body"].update({name: ""})
         )
 
-        assert refused(lambda: nameless.assume_role(RoleArn=DEPLOYER, RoleSessionName="ci"))[0] == "ValidationError"
+        found = refused(lambda: lacking.assume_role(RoleArn=DEPLOYER, RoleSessionName="ci"))
+
+        assert found == ("ValidationError", 400)
 
     def test_of_a_role_that_there_is_not_is_denied(self, simulator: SimulatorProcess, admin: dict[str, Any]) -> None:
         arn = "arn:aws:iam::222222222222:role/Nobody"
