@@ -27,7 +27,11 @@ def observed(context: Context) -> Middleware:
 
     @web.middleware
     async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
-        parameters = operations.parameters_of(request.query, await request.read())
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge as problem:
+            body, handler = b"", _raising(problem)
+        parameters = operations.parameters_of(request.query, body)
         operation = operations.operation_of(request.method, request.path, parameters)
         if operation is None:
             return await handler(request)
@@ -43,6 +47,15 @@ def observed(context: Context) -> Middleware:
             await context.journal.finish(call, context.clock.now())
 
     return around
+
+
+def _raising(problem: web.HTTPException) -> Handler:
+    """In the operation's place for a body that is too long: such a call is noted like any other."""
+
+    async def handle(_: web.Request) -> web.StreamResponse:
+        raise problem
+
+    return handle
 
 
 async def _in_any_case(

@@ -90,3 +90,9 @@ def test_tokens_by_iam_are_not_simulated_and_say_so(simulator: SimulatorProcess)
     assert "CreateTokenWithIAM" in json.loads(document)["error_description"]
     assert simulator.journal("CreateToken") == []
     assert simulator.journal("CreateTokenWithIAM")[0]["status"] == 400
+
+
+def test_a_body_that_is_too_long_is_refused_and_noted(simulator: SimulatorProcess) -> None:
+    assert answer(simulator, "/token", b"x" * (1024 * 1024 + 1))[0] == 413
+
+    assert [call["status"] for call in simulator.journal("CreateToken")] == [413]
