@@ -25,6 +25,10 @@ class Clock:
         """Seconds since 1970."""
         return self._source() + self._ahead
 
+    def wall(self) -> float:
+        """Seconds since 1970 by the machine's own clock, which programs on it sign requests by."""
+        return time.time()
+
     def advance(self, seconds: float) -> None:
         """Move the clock, backwards too."""
         self._ahead += seconds

@@ -62,6 +62,9 @@ class Settings:
     """A user whose browser is signed in already: ``/authorize`` redirects at once, without a page."""
     advertise_endpoints: bool = False
     """Whether RegisterClient names ``authorizationEndpoint`` and ``tokenEndpoint``."""
+    signature_lifetime: float = 900
+    """How far a signature's time may be from now, at STS; 0 switches that off. Where the clock was moved, now is all of
+    what is between the machine's time and the simulator's: programs sign by either."""
     absent_members: Literal["null", "omitted"] = "null"
     """How a reply says that a member has no value."""
 

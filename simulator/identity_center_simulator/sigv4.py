@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.auth import SigV4Auth
@@ -25,6 +26,7 @@ _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/(?P<date>\d{8})/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)"
     r"/aws4_request,\s*SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
+_BASIC = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,29 @@ def verify(claim: Claim, secret: str, method: str, url: str, headers: Mapping[st
     needed = {"host", "x-amz-date", "x-amz-security-token"}
     if not needed <= set(claim.signed_headers) or not hmac.compare_digest(expected, claim.signature):
         raise StsRefused(403, "SignatureDoesNotMatch", MISMATCH)
+
+
+def check_age(claim: Claim, nows: tuple[float, float], lifetime: float) -> None:
+    """Raises StsRefused for a signature made more than ``lifetime`` seconds before the earlier, or after the later, of
+    two times (seconds since 1970)."""
+    try:
+        signed_at = datetime.strptime(claim.timestamp, _BASIC).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        text = f"Date must be in ISO-8601 'basic format'. Got '{claim.timestamp}'."
+        raise StsRefused(400, "IncompleteSignature", text) from None
+    earlier, later, minutes = min(nows), max(nows), f"{lifetime / 60:g} min."
+    if signed_at < earlier - lifetime:
+        limit = f"{_basic(earlier - lifetime)} ({_basic(earlier)} - {minutes})"
+        text = f"Signature expired: {claim.timestamp} is now earlier than {limit}"
+        raise StsRefused(403, "SignatureDoesNotMatch", text)
+    if signed_at > later + lifetime:
+        limit = f"{_basic(later + lifetime)} ({_basic(later)} + {minutes})"
+        text = f"Signature not yet current: {claim.timestamp} is still later than {limit}"
+        raise StsRefused(403, "SignatureDoesNotMatch", text)
+
+
+def _basic(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime(_BASIC)
 
 
 def _check_body(headers: Mapping[str, str], body: bytes) -> None:

@@ -49,8 +49,11 @@ class Sts:
         call = request[CALL]
         call.token = claim.access_key_id
         token = request.headers.get("X-Amz-Security-Token")
-        keys = self._context.instance.keys.check(claim.access_key_id, token, self._context.clock.now())
+        clock, lifetime = self._context.clock, self._context.instance.settings.signature_lifetime
+        keys = self._context.instance.keys.check(claim.access_key_id, token, clock.now())
         sigv4.verify(claim, keys.secret_access_key, request.method, str(request.url), request.headers, body)
+        if lifetime:
+            sigv4.check_age(claim, (clock.wall(), clock.now()), lifetime)
         call.account_id, call.user = keys.holder.account_id, keys.holder.session_name
         call.role_name = keys.holder.permission_set
         return keys

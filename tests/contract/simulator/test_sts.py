@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -121,6 +122,25 @@ class TestGetCallerIdentity:
             document = response.read().decode()
         assert f"<Code>{code}</Code>" in document
         assert document.startswith('<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">')
+
+    def test_an_old_signature_is_refused_unless_that_is_switched_off(
+        self, simulator: SimulatorProcess, admin: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        then = datetime(2020, 1, 1, tzinfo=UTC)
+        monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: then)
+        caller = sts(simulator.url, admin)
+
+        assert refused(caller.get_caller_identity) == ("SignatureDoesNotMatch", 403)
+        simulator.post("settings", signature_lifetime=0)
+        assert caller.get_caller_identity()["Account"] == DEVELOPMENT
+
+    def test_whoever_signs_by_the_machines_time_is_let_in_though_the_clock_was_moved(
+        self, simulator: SimulatorProcess, alice: SignedIn
+    ) -> None:
+        simulator.post("clock", advance="-2h")
+        reader = sts(simulator.url, role_credentials(simulator.url, alice.access_token, DEVELOPMENT, "ReadOnly"))
+
+        assert reader.get_caller_identity()["Account"] == DEVELOPMENT
 
     def test_the_connection_lasts_and_the_answer_says_so(
         self, simulator: SimulatorProcess, admin: dict[str, Any]

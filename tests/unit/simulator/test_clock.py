@@ -29,3 +29,12 @@ def test_is_moved_by_as_much_as_was_asked_for_and_back_by_a_reset() -> None:
     clock.reset()
 
     assert (moved, clock.now()) == (150, 100)
+
+
+def test_the_machines_own_time_stays_what_it_is() -> None:
+    clock = Clock(lambda: 0.0, start=100)
+    before = time.time()
+
+    clock.advance(60)
+
+    assert before <= clock.wall() <= time.time()

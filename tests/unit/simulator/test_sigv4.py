@@ -10,7 +10,7 @@ from botocore.credentials import Credentials
 from multidict import CIMultiDict
 
 from identity_center_simulator.errors import StsRefused
-from identity_center_simulator.sigv4 import claim_of, verify
+from identity_center_simulator.sigv4 import Claim, check_age, claim_of, verify
 
 URL = "http://127.0.0.1:5399/"
 BODY = b"Action=GetCallerIdentity&Version=2011-06-15"
@@ -111,3 +111,50 @@ def test_what_is_no_signature_is_called_that(headers: dict[str, str], code: str)
         claim_of(headers)
 
     assert caught.value.code == code
+
+
+NOON = 1_704_110_400.0  # 2024-01-01T12:00:00Z
+
+
+def signed_at(timestamp: str) -> Claim:
+    return Claim("ASIAEXAMPLE", "eu-west-1", "sts", (), "", timestamp)
+
+
+@pytest.mark.parametrize("timestamp", ["20240101T114500Z", "20240101T120000Z", "20240101T121500Z"])
+def test_a_signature_is_good_for_a_quarter_of_an_hour_either_way(timestamp: str) -> None:
+    check_age(signed_at(timestamp), (NOON, NOON), 900)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "says"),
+    [
+        (
+            "20240101T114459Z",
+            "Signature expired: 20240101T114459Z is now earlier than 20240101T114500Z (20240101T120000Z - 15 min.)",
+        ),
+        (
+            "20240101T121501Z",
+            (
+                "Signature not yet current: 20240101T121501Z is still later than "
+                "20240101T121500Z (20240101T120000Z + 15 min.)"
+            ),
+        ),
+    ],
+)
+def test_older_and_later_ones_are_refused_in_the_words_of_sts(timestamp: str, says: str) -> None:
+    with pytest.raises(StsRefused) as caught:
+        check_age(signed_at(timestamp), (NOON, NOON), 900)
+
+    assert (caught.value.status, caught.value.code, caught.value.message) == (403, "SignatureDoesNotMatch", says)
+
+
+@pytest.mark.parametrize("timestamp", ["20240101T120000Z", "20240101T130000Z", "20240101T140000Z"])
+def test_a_moved_clock_lets_programs_sign_by_either_time(timestamp: str) -> None:
+    check_age(signed_at(timestamp), (NOON, NOON + 7200), 900)
+    check_age(signed_at(timestamp), (NOON + 7200, NOON), 900)
+
+
+@pytest.mark.parametrize("timestamp", ["20240101", "20240101T990000Z", "20240101T120000Z0"])
+def test_a_time_that_is_none_is_refused(timestamp: str) -> None:
+    with pytest.raises(StsRefused, match="IncompleteSignature"):
+        check_age(signed_at(timestamp), (NOON, NOON), 900)
