@@ -182,8 +182,8 @@ class Control:
 
     async def end_sessions(self, words: Mapping[str, Any]) -> Any:
         now = self._context.clock.now()
-        sessions = self._context.instance.sessions
-        return {"ended": sessions.end(now, user=words.get("user"), session_id=words.get("session"))}
+        instance = self._context.instance
+        return {"ended": instance.end_sessions(now, user=words.get("user"), session_id=words.get("session"))}
 
     async def disable(self, words: Mapping[str, Any]) -> Any:
         return {"ended": self._context.instance.disable(words["user"], self._context.clock.now())}

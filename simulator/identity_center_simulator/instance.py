@@ -31,6 +31,7 @@ class Instance:
         self.sign_ins = SignIns()
         self.sessions = Sessions()
         self.keys = KeyRing()
+        self._browser = self.settings.warm_user  # who is signed in there
 
     def change(self, **changes: Any) -> None:
         """Change settings; raises ScenarioProblem."""
@@ -38,6 +39,14 @@ class Instance:
         if settings.warm_user is not None and settings.warm_user not in self.scenario.users:
             raise ScenarioProblem(f"warm_user: there is no user {settings.warm_user!r}")
         self.settings = settings
+        if "warm_user" in changes:
+            self._browser = settings.warm_user
+
+    @property
+    def warm_user(self) -> str | None:
+        """Who is signed in at the browser, where there is a warm one; a disabled user is not."""
+        known = self.scenario.users.get(self._browser) if self._browser is not None else None
+        return None if known is None or known.disabled else known.name
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -59,6 +68,8 @@ class Instance:
         if user is not None and self.settings.wrong_region:
             raise OidcRefused("InvalidGrantException")
         session_id = None if user is None else self.sign_in(user, now).id
+        if user is not None and self.settings.warm_user is not None:
+            self._browser = user
         if isinstance(subject, DeviceAuthorization):
             self.sign_ins.decide_device(subject.device_code, session_id)
             return None
@@ -67,12 +78,23 @@ class Instance:
         ends = now + self.settings.authorization_code_duration
         return self.sign_ins.grant_code(subject, session_id, ends).code
 
+    def sign_out(self, session: PortalSession) -> None:
+        """``Logout``. The browser, where it is that user's, asks who is there from now on."""
+        self.sessions.sign_out(session.id)
+        self._cool({session.user})
+
     # --- an administrator -----------------------------------------------------------------------------------------
 
     def disable(self, user: str, now: float) -> tuple[str, ...]:
         """A user may not sign in any more and their sessions end; the ids of those."""
         self._change_user(dataclasses.replace(self._user(user), disabled=True))
-        return self.sessions.end(now, user=user)
+        return self.end_sessions(now, user=user)
+
+    def end_sessions(self, now: float, *, user: str | None = None, session_id: str | None = None) -> tuple[str, ...]:
+        """Sessions (of one user, or one, or all) end now; their ids. As with ``Logout``, the browser asks then."""
+        ended = self.sessions.end(now, user=user, session_id=session_id)
+        self._cool({session.user for session in self.sessions.every() if session.id in ended})
+        return ended
 
     def enable(self, user: str) -> None:
         self._change_user(dataclasses.replace(self._user(user), disabled=False))
@@ -116,6 +138,10 @@ class Instance:
             raise no_access()
         permission_set, partition = self.scenario.permission_sets[role], self.scenario.partition
         return self.keys.for_permission_set(permission_set, account_id, session.user, now, partition)
+
+    def _cool(self, users: set[str]) -> None:
+        if self._browser in users:
+            self._browser = None
 
     def _user(self, name: str) -> User:
         try:

@@ -72,7 +72,7 @@ class Pages:
             request[CALL].error = str(refusal)
             words = {"error": str(refusal), "state": request.query.get("state")}
             return _found(_with_query(request.query["redirect_uri"], words))
-        warm = self._context.instance.settings.warm_user
+        warm = self._context.instance.warm_user
         return self._consent(wanted, request) if warm is None else self._answered(wanted, warm, request)
 
     async def decide(self, request: web.Request) -> web.Response:

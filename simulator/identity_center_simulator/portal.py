@@ -74,7 +74,7 @@ class Portal:
         )
 
     async def logout(self, request: web.Request) -> web.Response:
-        self._context.instance.sessions.sign_out(self._session(request).id)
+        self._context.instance.sign_out(self._session(request))
         return web.Response(headers=replies.request_id())
 
     def _session(self, request: web.Request) -> PortalSession:

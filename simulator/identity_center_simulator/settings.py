@@ -59,7 +59,8 @@ class Settings:
     """As if the instance lived in another Region: sign-ins fail in the browser after Allow, and nothing tells the
     client."""
     warm_user: str | None = None
-    """A user whose browser is signed in already: ``/authorize`` redirects at once, without a page."""
+    """A user whose browser is signed in already: ``/authorize`` redirects at once, without a page. So it
+    begins: once that user's session is ended, by Logout or an administrator, the browser asks until somebody allows."""
     advertise_endpoints: bool = False
     """Whether RegisterClient names ``authorizationEndpoint`` and ``tokenEndpoint``."""
     signature_lifetime: float = 900

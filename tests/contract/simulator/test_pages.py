@@ -152,6 +152,43 @@ class TestAuthorize:
         assert pkce.redeem(query_of(location)["code"])["accessToken"]
         assert pkce.simulator.get("sessions")[0]["user"] == BOB
 
+    @pytest.mark.parametrize("how", ["Logout", "revocation"])
+    def test_a_session_that_was_ended_leaves_the_browser_cold_until_somebody_allows(self, pkce: Pkce, how: str) -> None:
+        pkce.simulator.post("settings", warm_user=BOB)
+        token = pkce.redeem(query_of(answer(pkce.url())[1])["code"])["accessToken"]
+        if how == "Logout":
+            client("sso", pkce.simulator.url).logout(accessToken=token)
+        else:
+            pkce.simulator.end_sessions(BOB)
+
+        cold = [answer(pkce.url())[0], answer(pkce.url())[0]]
+        pkce.decide(user=ALICE)
+
+        assert cold == [200, 200]
+        assert pkce.redeem(query_of(answer(pkce.url())[1])["code"])["accessToken"]
+        alive = [session["user"] for session in pkce.simulator.get("sessions") if session["alive"]]
+        assert alive == [ALICE]
+
+    def test_another_users_end_leaves_the_browser_warm(self, pkce: Pkce) -> None:
+        pkce.decide(user=ALICE)
+        pkce.simulator.post("settings", warm_user=BOB)
+
+        pkce.simulator.end_sessions(ALICE)
+
+        assert answer(pkce.url())[0] == 302
+
+    def test_a_disabled_user_gets_the_form(self, pkce: Pkce) -> None:
+        pkce.simulator.post("settings", warm_user=BOB)
+
+        pkce.simulator.post("users/disable", user=BOB)
+
+        assert answer(pkce.url())[0] == 200
+
+    def test_a_browser_that_was_never_warm_asks_each_time(self, pkce: Pkce) -> None:
+        pkce.decide()
+
+        assert answer(pkce.url())[0] == 200
+
     @pytest.mark.parametrize("name", ["scope", "scopes"])
     def test_scope_and_scopes_are_alike_ignored(self, pkce: Pkce, name: str) -> None:
         assert answer(pkce.url(**{"scopes": None, name: "anything:at:all"}))[0] == 200
