@@ -15,10 +15,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from support.machine import BIN, CONFIG, Machine, Ran, Simulator, machine
+from support.machine import BIN, CONFIG, Machine, Ran, machine
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from support.simulator import SimulatorProcess
 
 SHORT_LIFE = 20  # seconds; real role credentials live 1 to 12 hours
 
@@ -77,7 +79,7 @@ class Story:
         self._steps = itertools.count(1)
 
     @property
-    def simulator(self) -> Simulator:
+    def simulator(self) -> SimulatorProcess:
         assert self.stage.simulator is not None, "begin() started it"
         return self.stage.simulator
 
@@ -170,7 +172,7 @@ def keys_change_under_a_running_program(story: Story) -> None:
     story.step(f"{role} has keys that live {SHORT_LIFE} seconds here. A boto3 client works on, longer than that:")
     Path(story.stage.home, "at_work.py").write_text(AT_WORK, encoding="utf-8")
     story.aside(f"$ keyfob exec {role} -- python at_work.py")
-    sign_ins = len(story.simulator.ask("sessions"))
+    sign_ins = len(story.simulator.get("sessions"))
     worker = story.stage.popen("keyfob", "exec", role, "--", "python", "at_work.py", stdout=subprocess.PIPE)
     try:
         keys = watch(story, worker)
@@ -179,7 +181,7 @@ def keys_change_under_a_running_program(story: Story) -> None:
         worker.communicate()
     if len(keys) < 2:
         raise DemoFailed(f"the client did not work across {SHORT_LIFE} seconds; it signed with {len(keys)} keys")
-    if len(story.simulator.ask("sessions")) != sign_ins:
+    if len(story.simulator.get("sessions")) != sign_ins:
         raise DemoFailed("somebody had to sign in again")
     story.aside("Nobody was asked, and nothing was started anew.")
 
@@ -203,7 +205,7 @@ def the_session_ends(story: Story) -> None:
     stage = story.stage
     story.step("The session is ended at Identity Center. What was handed out works on until it expires; then:")
     given = json.loads(stage.run("keyfob", "env", ROLES["dev"], "--format", "json").out)
-    story.simulator.tell("sessions/end")
+    story.simulator.post("sessions/end")
     began = time.monotonic()
     while "keyfob login" not in (ran := stage.run(*AWS_WHO_AM_I, env=given["set"])).err:
         if time.monotonic() - began > 2 * SHORT_LIFE:

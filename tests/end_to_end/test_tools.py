@@ -111,7 +111,7 @@ def test_the_aws_cli_shows_what_to_do_once_when_a_sign_in_is_needed() -> None:
         simulator = stage.simulate()
         assert stage.sign_in().status == 0
         variables = given(stage, READ_ONLY, "--no-fetch")
-        simulator.tell("sessions/end")
+        simulator.post("sessions/end")
         daemon = stage.daemon()
         assert daemon is not None
         with relay(daemon["port"]) as endpoint:

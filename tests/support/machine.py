@@ -5,7 +5,6 @@ real process in an environment that holds nothing of ours. The end-to-end tests,
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import re
@@ -15,18 +14,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
+from identity_center_simulator import EXAMPLE
 from keyfob import wire
 from support.coverage_in_children import carry_coverage_into
-from support.person import DIRECT, press
+from support.person import press
+from support.simulator import SimulatorProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 BIN = Path(sys.executable).parent
 PATIENCE = 30
@@ -49,78 +48,21 @@ class Ran:
     err: str
 
 
-class Simulator:
-    """``keyfob-simulator`` as a process, and its control API."""
-
-    def __init__(self, environ: Mapping[str, str], log: Path, scenario: Path | None = None) -> None:
-        command = [str(BIN / "keyfob-simulator"), "--port", "0", *(["--scenario", str(scenario)] if scenario else [])]
-        with log.open("wb") as errors:
-            self.process = subprocess.Popen(
-                command, env=environ, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
-            )
-        try:
-            self.exports = self._read_exports()
-        except BaseException:
-            self.stop()
-            raise
-        self.url = self.exports["AWS_ENDPOINT_URL_SSO"]
-
-    def _read_exports(self) -> dict[str, str]:
-        """From its banner: which variables point any AWS tool at it."""
-        found: dict[str, str] = {}
-        for line in self._stdout:
-            if match := re.search(r"export (AWS_ENDPOINT_URL_\w+)=['\"]?([^'\"\s]+)", line):
-                found[match[1]] = match[2]
-            if found.keys() >= set(wire.SERVICE_ENDPOINT_VARIABLES):
-                return found
-        raise RuntimeError(f"the simulator ended with {self.process.wait()} before it was ready")
-
-    @property
-    def _stdout(self) -> IO[str]:
-        assert self.process.stdout is not None
-        return self.process.stdout
-
-    def ask(self, path: str, **words: Any) -> Any:
-        """GET a route of its control API (``journal``, ``sessions``, …; ``GET /simulator/`` lists them)."""
-        return self._call(urllib.request.Request(f"{self.url}/simulator/{path}?{urllib.parse.urlencode(words)}"))
-
-    def tell(self, path: str, **words: Any) -> Any:
-        """POST to its control API (``sessions/end``, ``faults``, ``settings``, …)."""
-        headers = {"Content-Type": "application/json"}
-        body = json.dumps(words).encode()
-        return self._call(urllib.request.Request(f"{self.url}/simulator/{path}", body, headers))
-
-    def count(self, operation: str) -> int:
-        """How often an operation was called, whatever came of it."""
-        return len(self.ask("journal", operation=operation))
-
-    @staticmethod
-    def _call(request: urllib.request.Request) -> Any:
-        with DIRECT.open(request, timeout=PATIENCE) as answer:
-            return json.load(answer)
-
-    def stop(self) -> None:
-        end(self.process)
-        self._stdout.close()
-
-
 class Machine:
     """One person's machine. ``environ`` is all that a shell of theirs has."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.environ = fresh_environment(home)
-        self.simulator: Simulator | None = None
+        self.simulator: SimulatorProcess | None = None
         self.config_file = home / ".aws" / "config"
         self.config_file.parent.mkdir()
         self.config_file.write_text(CONFIG, encoding="utf-8")
         carry_coverage_into(home)
 
-    def simulate(self, scenario: str = "") -> Simulator:
+    def simulate(self, scenario: str = EXAMPLE) -> SimulatorProcess:
         """Start Identity Center; every command from here on is pointed at it. ``scenario`` is TOML."""
-        file = self.home / "scenario.toml"
-        file.write_text(scenario, encoding="utf-8")
-        self.simulator = Simulator(self.environ, self.home / "simulator.log", file if scenario else None)
+        self.simulator = SimulatorProcess(scenario_text=scenario).__enter__()  # until ``close``
         self.environ |= self.simulator.exports
         return self.simulator
 
@@ -169,7 +111,7 @@ class Machine:
             if wire.process_start_time(daemon["pid"]) == daemon["start_time"] != "":
                 os.kill(daemon["pid"], signal.SIGKILL)
         if self.simulator:
-            self.simulator.stop()
+            self.simulator.__exit__()
 
 
 def fresh_environment(home: Path) -> dict[str, str]:

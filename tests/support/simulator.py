@@ -138,7 +138,7 @@ class SimulatorProcess:
         self.post("sessions/end", **({} if user is None else {"user": user}))
 
     def _end(self) -> None:
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.communicate(timeout=20)
 

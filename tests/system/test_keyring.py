@@ -51,4 +51,4 @@ def test_a_session_sealed_with_the_keyring_outlives_the_daemon(desktop: Machine)
 
     assert after.status == 0, after.err
     assert desktop.simulator is not None
-    assert len(desktop.simulator.ask("sessions")) == 1
+    assert len(desktop.simulator.get("sessions")) == 1

@@ -365,11 +365,11 @@ async def test_a_session_taken_out_of_the_file_serves_no_role_any_more() -> None
 async def test_a_role_fetched_while_somebody_signs_out_is_not_kept() -> None:
     made = await house()
     await made.sign_in()
-    here, gate = await made.center.origins("eu-west-1"), asyncio.Event()
+    origins, gate = made.center.origins, asyncio.Event()
 
-    async def at_last(_: str) -> Origins:
+    async def at_last(region: str) -> Origins:
         await gate.wait()
-        return here
+        return await origins(region)
 
     made.center.origins = at_last  # type: ignore[method-assign]  # botocore is still being loaded
     portal = made.center.hold("logout")
