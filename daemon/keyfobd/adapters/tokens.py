@@ -230,7 +230,14 @@ class Tokens:
         for path in paths:
             text = _read_text(path)
             if text is not None and _digest(text) == token.digest:
-                path.unlink(missing_ok=True)
+                _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageProblem(f"{path} cannot be removed: {error.strerror}.", "Mend its folder's mode.") from None
 
 
 def _may_judge(opened: Instant, judged: Instant, now: Instant) -> bool:

@@ -248,6 +248,20 @@ async def test_a_token_that_was_revoked_half_is_not_handed_out_again(place: Plac
     assert (await (await place.table()).standing(ROLE, "")).text != issued.text
 
 
+async def test_a_file_that_cannot_be_removed_is_a_storage_problem(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_args: object, **_options: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    tokens = await place.table()
+    issued = await tokens.standing(ROLE, "")
+    monkeypatch.setattr(type(issued.file), "unlink", refuse)
+    with pytest.raises(StorageProblem, match=str(issued.file)):
+        await tokens.revoke(issued.token.id)
+    assert tokens.find(digest(issued.text)) is None
+
+
 async def test_revoking_the_first_of_two_leaves_the_seconds_file(place: Place) -> None:
     tokens = await place.table()
     first = await tokens.standing(ROLE, "")
