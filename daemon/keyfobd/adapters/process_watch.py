@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _TOKEN = b"AWS_CONTAINER_AUTHORIZATION_TOKEN="
 _TOKEN_FILE = b"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="
+MOST_READS = 5000
+"""Of one environment: some hundred milliseconds, where loading a program takes less than one."""
 
 
 def process_of(pid: int) -> Process | None:
@@ -104,10 +106,27 @@ def _pids_of(uid: int) -> Iterator[int]:
 
 
 def _environment(pid: int) -> list[bytes]:
+    """What a process was started with. In the middle of execve it reads as empty, for as long as the new program takes
+    to load: then it is read again, or a command's child would be missed just when it begins."""
+    environ, stat = Path(f"/proc/{pid}/environ"), Path(f"/proc/{pid}/stat")
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        for _ in range(MOST_READS):
+            if read := environ.read_bytes():
+                return read.split(b"\0")
+            if _has_none(stat.read_bytes()):
+                return []
+            os.sched_yield()
     except OSError:  # gone, or not to be looked into (ssh-agent, a browser's sandbox)
         return []
+    return []
+
+
+def _has_none(stat: bytes) -> bool:
+    """Whether an empty environment is really one (proc(5), fields 23, 50 and 51): no memory at all is a kernel thread or
+    a zombie; else the environment must begin where it ends, and a program being loaded has no end of it yet."""
+    fields = stat.rpartition(b")")[2].split()
+    size, begin, end = fields[20], fields[47], fields[48]
+    return size == b"0" or begin == end != b"0"
 
 
 def _carries(environment: list[bytes], digest: bytes, file_mark: bytes) -> bool:

@@ -130,6 +130,31 @@ def test_who_carries_another_token_is_not_found(environment: dict[str, str]) -> 
 
 
 @linux
+def test_who_is_just_becoming_another_program_is_found(tmp_path: Path) -> None:
+    """Its environment reads as empty in the middle of execve; this one is there most of its time."""
+    restless = tmp_path / "restless"
+    restless.write_text('#!/bin/sh\nexec "$0"\n', encoding="utf-8")
+    restless.chmod(0o700)
+    environment = {**os.environ, "AWS_CONTAINER_AUTHORIZATION_TOKEN": TEXT}
+    with subprocess.Popen([restless], env=environment) as one:
+        try:
+            looks = [carriers(DIGEST, FILE, os.getuid()) for _ in range(100)]
+        finally:
+            one.kill()
+    assert {tuple(process.pid for process in look) for look in looks} == {(one.pid,)}
+
+
+@linux
+def test_who_has_no_environment_or_no_memory_is_no_puzzle() -> None:
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={}) as bare:
+        assert carriers(DIGEST, FILE, os.getuid()) == ()
+        assert bare.stdin is not None
+        bare.stdin.close()
+        os.waitid(os.P_PID, bare.pid, os.WEXITED | os.WNOWAIT)  # a zombie from here on
+        assert carriers(DIGEST, FILE, os.getuid()) == ()
+
+
+@linux
 def test_other_users_processes_are_none_of_ours() -> None:
     with child({"AWS_CONTAINER_AUTHORIZATION_TOKEN": TEXT}):
         assert carriers(DIGEST, FILE, os.getuid() + 1) == ()
