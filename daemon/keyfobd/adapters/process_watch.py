@@ -21,6 +21,8 @@ _TOKEN = b"AWS_CONTAINER_AUTHORIZATION_TOKEN="
 _TOKEN_FILE = b"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="
 MOST_READS = 5000
 """Of one environment: some hundred milliseconds, where loading a program takes less than one."""
+SURELY_EMPTY = 3
+"""So many reads in a row that found none."""
 
 
 def process_of(pid: int) -> Process | None:
@@ -109,11 +111,13 @@ def _environment(pid: int) -> list[bytes]:
     """What a process was started with. In the middle of execve it reads as empty, for as long as the new program takes
     to load: then it is read again, or a command's child would be missed just when it begins."""
     environ, stat = Path(f"/proc/{pid}/environ"), Path(f"/proc/{pid}/stat")
+    seen_empty = 0
     try:
         for _ in range(MOST_READS):
             if read := environ.read_bytes():
                 return read.split(b"\0")
-            if _has_none(stat.read_bytes()):
+            seen_empty = seen_empty + 1 if _has_none(stat.read_bytes()) else 0
+            if seen_empty == SURELY_EMPTY:
                 return []
             os.sched_yield()
     except OSError:  # gone, or not to be looked into (ssh-agent, a browser's sandbox)
@@ -122,8 +126,9 @@ def _environment(pid: int) -> list[bytes]:
 
 
 def _has_none(stat: bytes) -> bool:
-    """Whether an empty environment is really one (proc(5), fields 23, 50 and 51): no memory at all is a kernel thread or
-    a zombie; else the environment must begin where it ends, and a program being loaded has no end of it yet."""
+    """Whether an empty environment looks like one (proc(5), fields 23, 50, 51): no memory is a kernel thread or a
+    zombie; else it begins where it ends. A program being loaded has no end of it yet, and then, for less than a
+    microsecond, has it where it begins."""
     fields = stat.rpartition(b")")[2].split()
     size, begin, end = fields[20], fields[47], fields[48]
     return size == b"0" or begin == end != b"0"
