@@ -25,7 +25,7 @@ PURE = {
 
 # One adapter per outside thing: a library is imported in these modules and nowhere else in the daemon.
 HOME_OF_LIBRARY = {
-    "boto3": ("keyfobd.adapters.upstream",),
+    "boto3": (),  # botocore is all that is needed; boto3's sessions cost a megabyte each
     "botocore": ("keyfobd.adapters.upstream", "keyfobd.adapters.transport"),
     "keyring": ("keyfobd.adapters.keys",),
     "cryptography": ("keyfobd.adapters.sealed_file",),

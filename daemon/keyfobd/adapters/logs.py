@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROTATED_AT = 1_000_000  # bytes
 KEPT = 2  # files besides the current one
 
-LIBRARIES = ("aiohttp", "asyncio", "boto3", "botocore", "keyring", "urllib3", "s3transfer")
+LIBRARIES = ("aiohttp", "asyncio", "botocore", "keyring", "urllib3")
 """At DEBUG botocore and urllib3 log whole requests and answers, tokens included; they are never asked for it."""
 
 _SECRET = re.compile(
