@@ -79,7 +79,12 @@ def main(argv: Sequence[str]) -> int:
         return _refused(error, announcer)
     except Exception as bug:
         log.exception("keyfobd ends because of a bug")
-        announcer.failed(InternalError(f"keyfobd met a bug of its own ({type(bug).__name__}).", "Run: keyfob logs"))
+        announcer.failed(
+            InternalError(
+                f"keyfobd met a bug of its own ({type(bug).__name__}).",
+                "To see it here, run: keyfobd --debug",
+            )
+        )
         return wire.EXIT_FAILED
     return wire.EXIT_DONE
 

@@ -124,7 +124,7 @@ class Control:
         except Exception:
             self.internal_errors += 1
             log.exception("%s met a bug", request.raw_path if request.raw_path in self._words.answers else "a request")
-            bug = InternalError("keyfobd met a bug of its own.", "See: keyfob logs")
+            bug = InternalError("keyfobd met a bug of its own.", "To find its log, run: keyfob status")
             return _answer(bug.http_status, error_answer(bug))
 
     async def _admitted(self, request: BaseRequest) -> Asked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from keyfob import wire
 from keyfobd.core.errors import UsageError
 from keyfobd.core.times import rfc3339
 from keyfobd.http import statuses
@@ -12,7 +13,6 @@ from keyfobd.http import statuses
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keyfob import wire
     from keyfobd.http.control import Asked
     from keyfobd.http.house import House
 
@@ -73,7 +73,8 @@ class DaemonWords:
     def _detail(self) -> str | None:
         found = [self._house.directory.problem]
         if bugs := self._house.bugs():
-            found.append(f"keyfob met {bugs} bug(s) of its own: keyfob logs.")
+            log_file = f"{wire.state_folder()}/{wire.LOG_FILE}"
+            found.append(f"keyfobd met {bugs} bug(s) of its own; its log says where: {log_file}")
         return " ".join(one for one in found if one) or None
 
     async def stop(self, _asked: Asked) -> Mapping[str, Any]:

@@ -192,7 +192,7 @@ class Endpoint:
         self.internal_errors += 1
         where = "".join(traceback.format_tb(error.__traceback__)) if error is not None else ""
         log.error("A request met a bug: %s\n%s", type(error).__name__, where)
-        return answers.error(InternalError("keyfob met a bug of its own.", "See: keyfob logs"))
+        return answers.error(InternalError("keyfob met a bug of its own.", "To find its log, run: keyfob status"))
 
     async def _credentials(self, role: Role) -> QuietResponse:
         try:
