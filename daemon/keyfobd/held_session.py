@@ -89,6 +89,11 @@ class HeldSession:
     def tokens(self) -> Tokens | None:
         return self.record.tokens if self.record is not None else None
 
+    @property
+    def signed_in_at(self) -> float:
+        """When the sign-in was that is held, in seconds since 1970; 0 before the first."""
+        return self.record.signed_in_at if self.record is not None else 0.0
+
     # --- calling ----------------------------------------------------------------------------------------------------
 
     async def call(self, urgency: Urgency, operation: Callable[[str], Awaitable[T]]) -> T:

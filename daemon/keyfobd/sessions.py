@@ -90,7 +90,7 @@ class Sessions:
         self._records: dict[str, SealedSession] = {}  # as last read or made, by key; some belong to nothing configured
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._sign_ins: dict[HeldSession, SignIn] = {}
-        self._listings: dict[HeldSession, asyncio.Task[tuple[CatalogueEntry, ...]]] = {}
+        self._listings: dict[tuple[HeldSession, float], asyncio.Task[tuple[CatalogueEntry, ...]]] = {}
         self._leaving: set[asyncio.Task[LoggedOut]] = set()
         self._opened = asyncio.Event()
         self.listener: Listener | None = None  # set once by the composition root
@@ -285,16 +285,21 @@ class Sessions:
         return held.record.catalogue if held is not None and held.record is not None else ()
 
     def _list(self, held: HeldSession) -> asyncio.Task[tuple[CatalogueEntry, ...]]:
-        running = self._listings.get(held)
-        if running is None or running.done():
+        """One listing for each sign-in, whoever wants it: the next person's list is another."""
+        sign_in = (held, held.signed_in_at)
+        running = self._listings.get(sign_in)
+        if running is None:
             running = asyncio.create_task(self._listing(held), name=f"list {held.session.name}")
             running.add_done_callback(_note_listing)
-            self._listings[held] = running
+            running.add_done_callback(lambda _: self._listings.pop(sign_in, None))
+            self._listings[sign_in] = running
         return running
 
     async def _listing(self, held: HeldSession) -> tuple[CatalogueEntry, ...]:
+        begun = held.signed_in_at
         entries = await entitlements(held, self._center)
-        if held.record is not None and held.record.catalogue != entries:
+        still = held.tokens is not None and held.signed_in_at == begun
+        if held.record is not None and still and held.record.catalogue != entries:
             held.record = replace(held.record, catalogue=entries)
             await self._save()
         return entries

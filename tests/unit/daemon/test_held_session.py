@@ -399,3 +399,35 @@ async def test_what_is_newer_in_memory_wins_over_what_the_unlocked_file_has() ->
     await made.sessions._save()
     assert made.store.contents[0].tokens == newer
     await made.close()
+
+
+async def test_a_listing_that_ends_after_a_sign_out_leaves_nothing_behind() -> None:
+    made = await house()
+    gate = made.center.hold("account_roles")
+    await made.sign_in()
+    listing = asyncio.create_task(made.sessions.catalogue("dev"))
+    await until(lambda: made.center.count("account_roles") == 2)  # its last calls are under way
+    made.center.break_down("logout", Unreachable("no route"))
+    await made.sessions.logout("dev")
+    gate.set()
+    assert await listing
+    assert made.sessions.known_catalogue("dev") == made.store.contents[0].catalogue == ()
+    await made.close()
+
+
+async def test_the_list_of_the_one_before_is_not_taken_for_the_next_ones() -> None:
+    made = await house()
+    await made.sign_in()
+    mine = await made.sessions.catalogue("dev")
+    made.center.assign("777788889999", "Theirs", "Auditor")
+    made.center.break_down("logout", Unreachable("no route"))
+    gate = made.center.hold("account_roles")
+    theirs = asyncio.create_task(made.sessions.catalogue("dev", refresh=True))
+    await until(lambda: made.center.count("account_roles") == len(mine) + 3)
+    await asyncio.sleep(1)
+    made.center.hold("account_roles")  # for the list that the new sign-in begins
+    await made.sign_in(force=True)
+    gate.set()
+    assert "777788889999" in [entry.account.account_id for entry in await theirs]
+    assert "777788889999" not in [entry.account.account_id for entry in made.sessions.known_catalogue("dev")]
+    await made.close()
